@@ -1,0 +1,15 @@
+//! Milepost: a roadside unit that finds and reads licence plates, compares them with hot lists, raises
+//! alerts over TLS MQTT, and knows when it can no longer be trusted.
+//!
+//! Data flows one way: `capture` → `vision` → `passage` → (`hotlist`) → `alert` → `record` → `delivery`.
+//! `health` watches them all, `audit` hears of every decision, `console` shows it on the local port.
+//! `words` are the types they share. ARCHITECTURE.md tells the whole.
+
+pub mod alert;
+pub mod capture;
+pub mod crypto;
+pub mod hotlist;
+pub mod passage;
+pub mod system;
+pub mod vision;
+pub mod words;

@@ -1,0 +1,21 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// When something happened, on both clocks.
+///
+/// People and records want wall time, which may jump when the network comes back; decisions
+/// (windows, time-outs, expiry of a passage) use `uptime`, which only ever rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// Since the program started, monotonic.
+    pub uptime: Duration,
+    pub wall: Timestamp,
+}
+
+impl Moment {
+    /// Time passed since `earlier`; zero if `earlier` is later.
+    pub fn since(&self, earlier: &Moment) -> Duration {
+        self.uptime.saturating_sub(earlier.uptime)
+    }
+}
