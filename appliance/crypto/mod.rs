@@ -1,0 +1,28 @@
+//! Typed use of aws-lc-rs: keys that seal what lies on disk, keys that sign what travels.
+//!
+//! Owns key files and the two formats (sealed bytes, signed envelope). Must not know what is sealed or
+//! signed, and holds no cryptography of its own.
+
+mod sealing;
+mod signing;
+
+pub use sealing::{SealError, SealKey, UnitKey};
+pub use signing::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey};
+
+/// SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+/// Lower-case hexadecimal, as digests stand in messages and logs.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Random bytes from the operating system by way of aws-lc.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system's random source never fails once up");
+    bytes
+}

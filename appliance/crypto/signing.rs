@@ -1,0 +1,238 @@
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{hex, sha256};
+
+/// Names a key in messages and logs: the first 16 hexadecimal digits of the public key's SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyId(String);
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a key file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("the key {path} cannot be read: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the key {path} cannot be written: {source}")]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{path} is not an Ed25519 private key (PKCS#8 in PEM)")]
+    NotPrivate { path: PathBuf },
+    #[error("{0:?} is not an Ed25519 public key: 32 bytes in base64, 44 characters")]
+    NotPublic(String),
+}
+
+/// Signs: an Ed25519 key pair (RFC 8032).
+pub struct SigningKey(Ed25519KeyPair);
+
+impl SigningKey {
+    pub fn generate() -> Self {
+        Self(Ed25519KeyPair::generate().expect("generating needs only the random source"))
+    }
+
+    /// Reads an unencrypted PKCS#8 file in PEM (as `openssl genpkey -algorithm ed25519` writes it).
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| KeyError::Read { path: path.into(), source })?;
+        let not_private = || KeyError::NotPrivate { path: path.into() };
+        let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = BASE64.decode(body.trim()).map_err(|_| not_private())?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| not_private())?;
+        Ok(Self(pair))
+    }
+
+    /// Writes PKCS#8 in PEM to a new file that only its owner can read; refuses to replace one.
+    pub fn save(&self, path: &Path) -> Result<(), KeyError> {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        let der = self.0.to_pkcs8v1().expect("a generated key can be encoded");
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            BASE64.encode(der.as_ref())
+        );
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(pem.as_bytes())?;
+            file.sync_all()
+        };
+        write().map_err(|source| KeyError::Write { path: path.into(), source })
+    }
+
+    pub fn verifying_key(&self) -> VerifyingKey {
+        let bytes = self.0.public_key().as_ref().try_into().expect("an Ed25519 public key has 32 bytes");
+        VerifyingKey(bytes)
+    }
+
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign(message).as_ref().to_vec()
+    }
+}
+
+/// Checks signatures: an Ed25519 public key, written as 44 characters of base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VerifyingKey([u8; 32]);
+
+impl VerifyingKey {
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let not_public = || KeyError::NotPublic(text.chars().take(60).collect());
+        let bytes = BASE64.decode(text.trim()).map_err(|_| not_public())?;
+        bytes.try_into().map(Self).map_err(|_| not_public())
+    }
+
+    pub fn id(&self) -> KeyId {
+        KeyId(hex(&sha256(&self.0)[..8]))
+    }
+
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
+    }
+}
+
+impl TryFrom<String> for VerifyingKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<VerifyingKey> for String {
+    fn from(key: VerifyingKey) -> Self {
+        BASE64.encode(key.0)
+    }
+}
+
+impl std::fmt::Display for VerifyingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&BASE64.encode(self.0))
+    }
+}
+
+/// A message with its signatures, as it travels:
+/// `{"payload": "<JSON as text>", "signatures": [{"key": "<id>", "signature": "<base64>"}]}`.
+///
+/// The payload is signed as the very text that travels, behind a line that says what it is, so nobody needs
+/// to agree on a canonical JSON and a signature for one purpose serves no other. The signed bytes are
+/// `"milepost " + purpose + "\n" + payload`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    payload: String,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    key: KeyId,
+    signature: String,
+}
+
+/// Why a signed message was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SignatureError {
+    #[error("the message is not a signed envelope: {0}")]
+    Envelope(serde_json::Error),
+    #[error("no signature is by a key that this unit was given (signed by: {0})")]
+    UnknownKey(String),
+    #[error("the signature by key {0} does not fit the message: it was changed, or is for another purpose")]
+    Wrong(KeyId),
+    #[error("the signed message has an unexpected form: {0}")]
+    Payload(serde_json::Error),
+}
+
+impl Signed {
+    pub fn new<T: Serialize>(purpose: &str, message: &T, keys: &[&SigningKey]) -> Self {
+        let payload = serde_json::to_string(message).expect("messages are plain data with string keys");
+        let bytes = signed_bytes(purpose, &payload);
+        let sign = |key: &&SigningKey| Signature {
+            key: key.verifying_key().id(),
+            signature: BASE64.encode(key.sign(&bytes)),
+        };
+        Self { signatures: keys.iter().map(sign).collect(), payload }
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an envelope is plain data with string keys")
+    }
+
+    /// Parses and verifies in one step, so that nobody can look into a message before it is verified.
+    /// One good signature by a trusted key is enough; a bad one by a trusted key refuses the message.
+    pub fn verify<T: DeserializeOwned>(
+        json: &[u8],
+        purpose: &str,
+        trusted: &[VerifyingKey],
+    ) -> Result<(T, KeyId), SignatureError> {
+        let envelope: Self = serde_json::from_slice(json).map_err(SignatureError::Envelope)?;
+        let bytes = signed_bytes(purpose, &envelope.payload);
+        let mut by = None;
+        for signature in &envelope.signatures {
+            let Some(key) = trusted.iter().find(|key| key.id() == signature.key) else { continue };
+            let decoded = BASE64.decode(&signature.signature).unwrap_or_default();
+            if !key.verifies(&bytes, &decoded) {
+                return Err(SignatureError::Wrong(key.id()));
+            }
+            by.get_or_insert(key.id());
+        }
+        let Some(by) = by else {
+            let named = envelope.signatures.iter().map(|signature| signature.key.0.as_str());
+            return Err(SignatureError::UnknownKey(named.collect::<Vec<_>>().join(", ")));
+        };
+        let message = serde_json::from_str(&envelope.payload).map_err(SignatureError::Payload)?;
+        Ok((message, by))
+    }
+}
+
+fn signed_bytes(purpose: &str, payload: &str) -> Vec<u8> {
+    format!("milepost {purpose}\n{payload}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signed_message_comes_back_with_its_signer() {
+        let key = SigningKey::generate();
+        let json = Signed::new("receipt", &vec![1, 2, 3], &[&key]).to_json();
+        let (message, by): (Vec<u32>, _) = Signed::verify(&json, "receipt", &[key.verifying_key()]).unwrap();
+        assert_eq!((message, by), (vec![1, 2, 3], key.verifying_key().id()));
+    }
+
+    #[test]
+    fn refuses_strangers_changes_and_other_purposes() {
+        let key = SigningKey::generate();
+        let trusted = [key.verifying_key()];
+        let json = Signed::new("receipt", &"abc", &[&key]).to_json();
+        let stranger = SigningKey::generate().verifying_key();
+        let verify = |json: &[u8], purpose, keys: &[_]| Signed::verify::<String>(json, purpose, keys);
+        assert!(matches!(verify(&json, "receipt", &[stranger]), Err(SignatureError::UnknownKey(_))));
+        assert!(matches!(verify(&json, "command", &trusted), Err(SignatureError::Wrong(_))));
+        let changed = String::from_utf8(json).unwrap().replace("abc", "abd");
+        assert!(matches!(verify(changed.as_bytes(), "receipt", &trusted), Err(SignatureError::Wrong(_))));
+        assert!(matches!(verify(b"{", "receipt", &trusted), Err(SignatureError::Envelope(_))));
+    }
+
+    #[test]
+    fn a_saved_key_is_private_and_loads_again() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        let key = SigningKey::generate();
+        key.save(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(SigningKey::load(&path).unwrap().verifying_key(), key.verifying_key());
+        assert!(matches!(key.save(&path), Err(KeyError::Write { .. })), "never replaces a key");
+    }
+}
