@@ -1,0 +1,44 @@
+//! Sightings to reads: one read for each vehicle passage.
+//!
+//! Owns the following of plates through frames and the vote over their sightings. Must not know how a
+//! plate was found, nor what becomes of a read.
+
+use jiff::Timestamp;
+
+use crate::capture::Frame;
+use crate::vision::Corners;
+use crate::words::{CameraId, Candidate, Moment, Reading, RecordId, StateReading};
+
+/// What one vehicle's passage showed.
+#[derive(Clone)]
+pub struct Read {
+    pub id: RecordId,
+    pub camera: CameraId,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    /// The last frame that showed the plate: from here the alert's latency counts.
+    pub last_seen: Moment,
+    /// The vote of all sightings.
+    pub reading: Reading,
+    pub state: StateReading,
+    /// The texts worth looking up, best first; never empty.
+    pub candidates: Vec<Candidate>,
+    pub sightings: u32,
+    pub direction: Direction,
+    /// Of the best sighting:
+    pub corners: Corners,
+    pub width_px: f32,
+    pub sharpness: f32,
+    /// The frame of the best sighting, detached from the decoder.
+    pub scene: Frame,
+}
+
+/// Which way the plate moved through the picture, judged by its width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    Approaching,
+    Receding,
+    Standing,
+    Unknown,
+}

@@ -1,0 +1,7 @@
+//! Facts about the device and its host: time, systemd, storage, temperature, memory.
+//!
+//! Owns the calls to the operating system. Must not judge: what a fact means for service is health's.
+
+mod clock;
+
+pub use clock::{Clock, ManualClock, SystemClock};
