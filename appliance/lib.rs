@@ -13,5 +13,6 @@ pub mod health;
 pub mod hotlist;
 pub mod passage;
 pub mod system;
+pub mod unit;
 pub mod vision;
 pub mod words;
