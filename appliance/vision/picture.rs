@@ -48,3 +48,56 @@ fn is_cut_short(file: &[u8]) -> bool {
     const END_OF_JPEG: &[u8] = &[0xff, 0xd9];
     file.starts_with(START_OF_JPEG) && !file.windows(2).rev().any(|pair| pair == END_OF_JPEG)
 }
+
+#[cfg(test)]
+mod tests {
+    use opencv::core::{CV_8UC1, CV_16UC3, Rect, Scalar, Vector};
+    use opencv::imgcodecs::imencode_def;
+    use opencv::prelude::VectorToVec;
+
+    use super::*;
+
+    /// A picture of 64x32 whose left half is white, as a file.
+    fn left_half_white(extension: &str, kind: i32, white: f64) -> Vec<u8> {
+        let mut picture = Mat::new_rows_cols_with_default(32, 64, kind, Scalar::all(0.0)).unwrap();
+        let mut left = Mat::roi_mut(&mut picture, Rect::new(0, 0, 32, 32)).unwrap();
+        opencv::core::MatTrait::set_scalar(&mut left, Scalar::all(white)).unwrap();
+        let mut file = Vector::new();
+        imencode_def(extension, &picture, &mut file).unwrap();
+        file.to_vec()
+    }
+
+    fn assert_left_half_white(file: &[u8]) {
+        let picture = Picture::decode(file).unwrap();
+        let luma = picture.luma();
+        assert_eq!((luma.width, luma.height), (64, 32));
+        for y in [2, 29] {
+            assert!(luma.row(y)[4] > 245 && luma.row(y)[60] < 10, "row {y}: {:?}", luma.row(y));
+        }
+    }
+
+    #[test]
+    fn grey_sixteen_bit_cmyk_and_turned_pictures_come_out_right() {
+        for extension in [".jpg", ".png", ".webp", ".tiff", ".bmp", ".pgm"] {
+            assert_left_half_white(&left_half_white(extension, CV_8UC1, 255.0));
+        }
+        assert_left_half_white(&left_half_white(".png", CV_16UC3, 65_535.0));
+        assert_left_half_white(include_bytes!("../../tests/fixtures/pictures/left-half-white-cmyk.jpg"));
+        assert_left_half_white(include_bytes!("../../tests/fixtures/pictures/left-half-white-exif-6.jpg"));
+    }
+
+    #[test]
+    fn damaged_pictures_are_errors() {
+        let refusal = |file: &[u8]| Picture::decode(file).map(|_| ()).unwrap_err();
+        assert_eq!(refusal(b""), PictureError::Empty);
+        assert_eq!(refusal(b"no picture"), PictureError::Undecodable);
+        for extension in [".jpg", ".png", ".webp", ".tiff", ".bmp"] {
+            let file = left_half_white(extension, CV_8UC1, 255.0);
+            let half = refusal(&file[..file.len() / 2]);
+            assert!(
+                matches!(half, PictureError::CutShort | PictureError::Undecodable),
+                "{extension}: {half}"
+            );
+        }
+    }
+}

@@ -21,7 +21,7 @@ const INSET_DOWN: f32 = 0.12;
 /// warp samples points and would let thin strokes of a large plate vanish.
 const OVERSAMPLING_MAX: i32 = 6;
 
-const SLOTS: i32 = 9;
+const SLOTS: i32 = 8;
 const CHARACTERS: usize = 37;
 const STATES: usize = 52;
 
