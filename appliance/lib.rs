@@ -7,6 +7,7 @@
 
 pub mod alert;
 pub mod capture;
+pub mod commands;
 pub mod config;
 pub mod crypto;
 pub mod health;

@@ -1,0 +1,3 @@
+//! The subcommands of `milepost`, one module each: arguments and what they do.
+
+pub mod read;
