@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod capture;
 pub mod crypto;
+pub mod delivery;
 pub mod hotlist;
 pub mod passage;
 pub mod system;

@@ -1,0 +1,6 @@
+mod events;
+mod outbox;
+mod pace;
+mod receipts;
+mod shelf;
+mod topics;
