@@ -9,6 +9,7 @@ pub mod alert;
 pub mod capture;
 pub mod crypto;
 pub mod delivery;
+pub mod enroll;
 pub mod hotlist;
 pub mod passage;
 pub mod system;

@@ -53,7 +53,9 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
     Flying,
-    Awaiting { due: Duration },
+    Awaiting {
+        due: Duration,
+    },
     Again,
     /// The store could not hand it out, or it is larger than a packet may be. Tried anew at the next connection.
     Unfit,
@@ -121,11 +123,7 @@ impl Outbox {
     }
 
     /// The next message, by priority. `waiting` lists the store's waiting records of a kind, best first.
-    pub fn pick(
-        &mut self,
-        now: Duration,
-        mut waiting: impl FnMut(Kind, usize) -> Vec<RecordId>,
-    ) -> Pick {
+    pub fn pick(&mut self, now: Duration, mut waiting: impl FnMut(Kind, usize) -> Vec<RecordId>) -> Pick {
         self.expire(now);
         let mut until = self.next_expiry(now);
         for kind in Kind::ALL {
@@ -139,9 +137,11 @@ impl Outbox {
             let urged = !records.is_empty();
             if records.len() < most {
                 // What is held without an acknowledgement the store still lists as waiting.
-                let listed = |entry: &&Entry| entry.kind == kind && !matches!(entry.held, Held::Awaiting { .. });
+                let listed =
+                    |entry: &&Entry| entry.kind == kind && !matches!(entry.held, Held::Awaiting { .. });
                 let held = self.entries.values().filter(listed).count();
-                let fresh = waiting(kind, held + most).into_iter().filter(|id| !self.entries.contains_key(id));
+                let fresh =
+                    waiting(kind, held + most).into_iter().filter(|id| !self.entries.contains_key(id));
                 records.extend(fresh.take(most - records.len()));
             }
             if records.is_empty() {
@@ -239,6 +239,11 @@ impl Outbox {
         self.again.remove(&(kind, id));
         let entry = self.entries.entry(id).or_insert(Entry { kind, held: Held::Unfit, sendings: 0 });
         entry.held = Held::Unfit;
+    }
+
+    /// The store has let go of it.
+    pub fn gone(&mut self, id: RecordId) {
+        self.forget(id);
     }
 
     /// How often it was submitted before.

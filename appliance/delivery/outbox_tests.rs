@@ -212,7 +212,7 @@ fn reads_wait_for_company_but_not_for_long() {
     assert_eq!(world.client, [world.store.keys().copied().collect::<Vec<_>>()], "a full batch goes at once");
     let late = world.put(Kind::Read);
     world.fill();
-    world.now = world.now + limits().batch_wait;
+    world.now += limits().batch_wait;
     world.fill();
     assert_eq!(world.client.back(), Some(&vec![late]));
 }

@@ -92,7 +92,8 @@ mod tests {
     fn a_signed_receipt_gives_its_records() {
         let key = SigningKey::generate();
         let receipt = receipt(hex(&[7; 32]));
-        let received = Receipt::verify(&receipt.sign(&key), &unit("north-7"), &[key.verifying_key()]).unwrap();
+        let received =
+            Receipt::verify(&receipt.sign(&key), &unit("north-7"), &[key.verifying_key()]).unwrap();
         assert_eq!(received, [Received { id: receipt.records[0].id, sha256: [7; 32] }]);
     }
 

@@ -91,7 +91,7 @@ pub trait Shelf: Send + Sync + 'static {
     /// Up to `limit` waiting records, in the order in which they should go. Called often: answered from memory.
     fn waiting(&self, kind: Kind, limit: usize) -> Vec<RecordId>;
 
-    /// None when it was purged meanwhile.
+    /// None when it was purged meanwhile; from then on `waiting` does not list it.
     fn fetch(&self, id: RecordId) -> Result<Option<Parcel>, ShelfError>;
 
     /// The broker has these; they wait for their receipt and no longer to be sent. Not to be made durable, and quick.
