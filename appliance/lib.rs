@@ -10,6 +10,8 @@ pub mod capture;
 pub mod commands;
 pub mod config;
 pub mod crypto;
+pub mod delivery;
+pub mod enroll;
 pub mod health;
 pub mod hotlist;
 pub mod passage;
