@@ -7,6 +7,7 @@
 
 pub mod alert;
 pub mod capture;
+pub mod console;
 pub mod crypto;
 pub mod hotlist;
 pub mod passage;
