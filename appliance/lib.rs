@@ -9,6 +9,7 @@ pub mod alert;
 pub mod capture;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod crypto;
 pub mod delivery;
 pub mod enroll;
