@@ -6,6 +6,7 @@
 //! `words` are the types they share. ARCHITECTURE.md tells the whole.
 
 pub mod alert;
+pub mod audit;
 pub mod capture;
 pub mod commands;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod enroll;
 pub mod health;
 pub mod hotlist;
 pub mod passage;
+pub mod record;
 pub mod system;
 pub mod unit;
 pub mod vision;

@@ -1,3 +1,4 @@
 //! The subcommands of `milepost`, one module each: arguments and what they do.
 
+pub mod audit;
 pub mod read;
