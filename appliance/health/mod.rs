@@ -14,8 +14,7 @@ pub use alignment::{AlignmentWatch, Reference, Shift};
 pub use camera::{CameraView, CameraWatch};
 pub use reason::{Reason, Severity};
 pub use report::{
-    AimVerified, BrokerReport, CameraReport, Config, Facts, HealthReport, ListReport, RecordReport,
-    ServiceReport,
+    AimVerified, BrokerReport, CameraReport, Config, Facts, HealthReport, RecordReport, ServiceReport,
 };
 pub use service::{Change, Finding, ReturnRefused, Service, ServiceState, Standing};
 pub use view::{Look, ViewMeasure, ViewWatch};

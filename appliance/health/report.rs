@@ -1,11 +1,9 @@
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::camera::CameraView;
 use super::{Finding, Reason, ServiceState, Standing};
-use crate::hotlist::ListVersion;
+use crate::hotlist::{Freshness, ListSummary};
 use crate::system::{ClockStatus, DeviceFacts};
 use crate::words::{CameraId, PersonName, UnitId};
 
@@ -15,11 +13,6 @@ use crate::words::{CameraId, PersonName, UnitId};
 pub struct Config {
     /// Seconds between two reports; a change is reported at once. Default 60.
     pub report_every_s: u32,
-    /// A hot list older than this many hours, by its own date, degrades the unit. Default 12: federal
-    /// extracts come twice a day.
-    pub list_late_after_h: u32,
-    /// A hot list older than this many hours counts as too old. Default 24.
-    pub list_stale_after_h: u32,
     /// Less free storage than this many megabytes degrades the unit. Default 500.
     pub disk_low_mb: u64,
     /// Hotter than this many degrees Celsius degrades the unit. Default 85.
@@ -30,14 +23,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            report_every_s: 60,
-            list_late_after_h: 12,
-            list_stale_after_h: 24,
-            disk_low_mb: 500,
-            too_hot_c: 85,
-            certificate_warning_days: 21,
-        }
+        Self { report_every_s: 60, disk_low_mb: 500, too_hot_c: 85, certificate_warning_days: 21 }
     }
 }
 
@@ -50,7 +36,7 @@ pub struct HealthReport {
     pub uptime_s: u64,
     pub service: ServiceReport,
     pub cameras: Vec<CameraReport>,
-    pub lists: Vec<ListReport>,
+    pub lists: Vec<ListSummary>,
     pub records: RecordReport,
     pub broker: BrokerReport,
     pub device: DeviceFacts,
@@ -89,19 +75,9 @@ pub struct AimVerified {
     pub at: Timestamp,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListReport {
-    #[serde(flatten)]
-    pub version: ListVersion,
-    pub age_s: u64,
-    pub entries: u64,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RecordReport {
     pub waiting: u64,
-    /// Age of the oldest record that waits.
-    pub oldest_waiting_s: u64,
     pub delivered: u64,
     pub purged: u64,
     pub lost: u64,
@@ -120,11 +96,8 @@ pub struct BrokerReport {
 /// [`super::CameraWatch::findings`].
 pub struct Facts<'a> {
     pub cameras: &'a [CameraReport],
-    pub lists: &'a [ListReport],
-    /// Whether lists are configured at all; a unit may serve without.
-    pub lists_expected: bool,
-    /// Why the last list that came was refused, if it was.
-    pub list_refused: Option<&'a str>,
+    /// Each configured list; a unit may serve without any.
+    pub lists: &'a [ListSummary],
     pub records: &'a RecordReport,
     pub broker: &'a BrokerReport,
     pub device: &'a DeviceFacts,
@@ -136,7 +109,7 @@ impl Facts<'_> {
         let mut findings = Vec::new();
         self.cameras(&mut findings);
         let mut find = |reason, detail: String| findings.push(Finding { reason, camera: None, detail });
-        self.lists(config, &mut find);
+        self.lists(&mut find);
         if let Some(fault) = &self.records.fault {
             find(Reason::StoreFailing, fault.clone());
         }
@@ -177,21 +150,21 @@ impl Facts<'_> {
         }
     }
 
-    fn lists(&self, config: &Config, find: &mut impl FnMut(Reason, String)) {
-        if self.lists_expected && self.lists.is_empty() {
-            find(Reason::NoList, String::new());
-        }
-        let hours = |count: u32| Duration::from_secs(u64::from(count) * 3600).as_secs();
-        if let Some(oldest) = self.lists.iter().max_by_key(|list| list.age_s) {
-            let detail = format!("{} is {} hours old", oldest.version.list, oldest.age_s / 3600);
-            if oldest.age_s >= hours(config.list_stale_after_h) {
-                find(Reason::ListStale, detail);
-            } else if oldest.age_s >= hours(config.list_late_after_h) {
-                find(Reason::ListLate, detail);
+    fn lists(&self, find: &mut impl FnMut(Reason, String)) {
+        for list in self.lists {
+            let age = list.age_s.map_or_else(String::new, |age| format!(" is {} hours old", age / 3600));
+            match list.freshness {
+                Freshness::Fresh => {}
+                Freshness::Ageing => find(Reason::ListLate, format!("{}{age}", list.list)),
+                Freshness::Stale => find(Reason::ListStale, format!("{}{age}", list.list)),
+                Freshness::Missing => find(Reason::NoList, list.list.to_string()),
             }
-        }
-        if let Some(why) = self.list_refused {
-            find(Reason::ListRefused, why.to_owned());
+            // A refusal before the edition in force is history.
+            if let Some(refusal) = &list.last_refusal
+                && list.installed.is_none_or(|installed| refusal.at > installed)
+            {
+                find(Reason::ListRefused, format!("{}: {}", list.list, refusal.why));
+            }
         }
     }
 }
@@ -199,6 +172,7 @@ impl Facts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hotlist::RefusalNote;
     use crate::words::ListName;
 
     fn camera(name: &str, streaming: bool) -> CameraReport {
@@ -216,13 +190,24 @@ mod tests {
         }
     }
 
-    fn list(age_h: u64) -> ListReport {
-        let list = ListName::parse("state").unwrap();
-        let version = ListVersion { list, version: 7, issued: Timestamp::UNIX_EPOCH };
-        ListReport { version, age_s: age_h * 3600, entries: 10 }
+    fn list(freshness: Freshness) -> ListSummary {
+        ListSummary {
+            list: ListName::parse("state").unwrap(),
+            freshness,
+            version: Some(7),
+            issued: Some(Timestamp::UNIX_EPOCH),
+            age_s: Some(7200),
+            expires: None,
+            installed: Some(Timestamp::UNIX_EPOCH),
+            signed_by: None,
+            entries: 10,
+            on_its_way: None,
+            last_refusal: None,
+            refusals: 0,
+        }
     }
 
-    fn reasons(cameras: &[CameraReport], lists: &[ListReport], days_left: i64) -> Vec<Reason> {
+    fn reasons(cameras: &[CameraReport], lists: &[ListSummary], days_left: i64) -> Vec<Reason> {
         let broker = BrokerReport { connected: true, fault: None, certificate_days_left: Some(days_left) };
         let device = DeviceFacts {
             disk_free_mb: Some(9_000),
@@ -231,38 +216,40 @@ mod tests {
             temperature_c: Some(50.0),
             clock: ClockStatus::Synchronised,
         };
-        let facts = Facts {
-            cameras,
-            lists,
-            lists_expected: true,
-            list_refused: None,
-            records: &RecordReport::default(),
-            broker: &broker,
-            device: &device,
-        };
+        let facts =
+            Facts { cameras, lists, records: &RecordReport::default(), broker: &broker, device: &device };
         facts.findings(&Config::default()).into_iter().map(|finding| finding.reason).collect()
     }
 
     #[test]
     fn one_lost_camera_degrades_and_all_disable() {
         let cameras = [camera("a", true), camera("b", false)];
-        assert_eq!(reasons(&cameras, &[list(1)], 90), [Reason::CameraLost]);
-        assert_eq!(reasons(&cameras[1..], &[list(1)], 90), [Reason::CameraLost, Reason::AllCamerasLost]);
+        assert_eq!(reasons(&cameras, &[list(Freshness::Fresh)], 90), [Reason::CameraLost]);
+        assert_eq!(
+            reasons(&cameras[1..], &[list(Freshness::Fresh)], 90),
+            [Reason::CameraLost, Reason::AllCamerasLost]
+        );
     }
 
     #[test]
-    fn a_list_ages_by_its_own_date() {
+    fn a_list_that_is_late_missing_or_refused_is_told() {
         let cameras = [camera("a", true)];
-        assert_eq!(reasons(&cameras, &[], 90), [Reason::NoList]);
-        assert_eq!(reasons(&cameras, &[list(11)], 90), []);
-        assert_eq!(reasons(&cameras, &[list(1), list(12)], 90), [Reason::ListLate]);
-        assert_eq!(reasons(&cameras, &[list(24)], 90), [Reason::ListStale]);
+        assert_eq!(reasons(&cameras, &[list(Freshness::Missing)], 90), [Reason::NoList]);
+        let lists = [list(Freshness::Fresh), list(Freshness::Ageing)];
+        assert_eq!(reasons(&cameras, &lists, 90), [Reason::ListLate]);
+        assert_eq!(reasons(&cameras, &[list(Freshness::Stale)], 90), [Reason::ListStale]);
+        let mut refused = list(Freshness::Fresh);
+        let at = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1);
+        refused.last_refusal = Some(RefusalNote { at, why: "an unknown key".into() });
+        assert_eq!(reasons(&cameras, &[refused.clone()], 90), [Reason::ListRefused]);
+        refused.installed = Some(at);
+        assert_eq!(reasons(&cameras, &[refused], 90), []);
     }
 
     #[test]
     fn a_certificate_is_reported_before_and_after_its_end() {
         let cameras = [camera("a", true)];
-        assert_eq!(reasons(&cameras, &[list(1)], 21), [Reason::CertificateExpiring]);
-        assert_eq!(reasons(&cameras, &[list(1)], -1), [Reason::CertificateExpired]);
+        assert_eq!(reasons(&cameras, &[list(Freshness::Fresh)], 21), [Reason::CertificateExpiring]);
+        assert_eq!(reasons(&cameras, &[list(Freshness::Fresh)], -1), [Reason::CertificateExpired]);
     }
 }

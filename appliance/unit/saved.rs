@@ -31,6 +31,10 @@ impl Saved {
         Self { folder: state_dir.to_owned() }
     }
 
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub fn latched(&self) -> Result<Vec<Standing>, SavedError> {
         Ok(self.load("service.json")?.unwrap_or_default())
     }
