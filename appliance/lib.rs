@@ -7,11 +7,13 @@
 
 pub mod alert;
 pub mod capture;
+pub mod commands;
 pub mod crypto;
 pub mod delivery;
 pub mod enroll;
 pub mod hotlist;
 pub mod passage;
+pub mod receive;
 pub mod system;
 pub mod vision;
 pub mod words;

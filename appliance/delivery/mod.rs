@@ -39,7 +39,7 @@ pub use events::{Event, EventError};
 pub use fault::LinkFault;
 pub use link::{Arrival, Link, LinkEvent, Retained, Subscriptions};
 pub use receipts::{Line, Receipt, ReceiptError};
-pub use session::Presence;
+pub use session::{OfflineReason, Presence};
 pub use shelf::{Acceptance, Kind, MemoryShelf, Parcel, Received, Shelf, ShelfError};
 pub use status::{Counts, LinkState, LinkStatus, PastFault};
 pub use topics::{ListTopic, Topic, UnitTopic};

@@ -1,0 +1,4 @@
+//! The program's commands: arguments in, exit status out. Each only calls the library.
+
+pub mod enroll;
+pub mod receive;
