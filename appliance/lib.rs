@@ -6,6 +6,7 @@
 //! `words` are the types they share. ARCHITECTURE.md tells the whole.
 
 pub mod alert;
+pub mod audit;
 pub mod capture;
 pub mod commands;
 pub mod crypto;
@@ -14,6 +15,7 @@ pub mod enroll;
 pub mod hotlist;
 pub mod passage;
 pub mod receive;
+pub mod record;
 pub mod system;
 pub mod vision;
 pub mod words;

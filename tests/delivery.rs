@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use milepost::crypto::{SigningKey, VerifyingKey, sha256};
+use milepost::crypto::{Digest, SigningKey, VerifyingKey};
 use milepost::delivery::{
-    Arrival, Config, Delivery, Event, Inbound, Kind, Line, Link, LinkEvent, LinkFault, LinkState, ListTopic,
+    Arrival, Config, Delivery, Event, Inbound, Kind, Link, LinkEvent, LinkFault, LinkState, ListTopic,
     MemoryShelf, OfflineReason, Presence, Receipt, Received, Shelf, Subscriptions, Topic, UnitTopic, tls,
 };
 use milepost::enroll::Authority;
@@ -369,7 +369,7 @@ fn forged_and_misplaced_receipts_let_nothing_go() {
     let north = Unit::start(&broker, "north-7", &[key.verifying_key()]);
     let id = north.shelf.put(Kind::Alert, Timestamp::now(), b"{}".to_vec());
     let receipt = |name: &str, body: &[u8]| {
-        let records = vec![Line::from(Received { id, sha256: sha256(body) })];
+        let records = vec![Received { id, sha256: Digest::of(body) }];
         Receipt { unit: unit(name), records, at: Timestamp::now() }
     };
     let topic = Topic::Unit(unit("north-7"), UnitTopic::Receipts);

@@ -38,7 +38,7 @@ pub use config::{Broker, Config, Window};
 pub use events::{Event, EventError};
 pub use fault::LinkFault;
 pub use link::{Arrival, Link, LinkEvent, Retained, Subscriptions};
-pub use receipts::{Line, Receipt, ReceiptError};
+pub use receipts::{Receipt, ReceiptError};
 pub use session::{OfflineReason, Presence};
 pub use shelf::{Acceptance, Kind, MemoryShelf, Parcel, Received, Shelf, ShelfError};
 pub use status::{Counts, LinkState, LinkStatus, PastFault};

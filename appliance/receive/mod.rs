@@ -23,8 +23,7 @@ pub use vault::{Book, Novelty, Vault, VaultError};
 
 use crate::crypto::SigningKey;
 use crate::delivery::{
-    Arrival, Broker, Event, Line, Link, LinkEvent, LinkFault, Receipt, Received, Subscriptions, Topic,
-    UnitTopic,
+    Arrival, Broker, Event, Link, LinkEvent, LinkFault, Receipt, Received, Subscriptions, Topic, UnitTopic,
 };
 use crate::system::Clock;
 use crate::words::UnitId;
@@ -166,8 +165,7 @@ impl Desk {
         for arrival in &arrivals {
             link.accept(arrival)?;
         }
-        for (unit, received) in answers {
-            let records = received.into_iter().map(Line::from).collect();
+        for (unit, records) in answers {
             let receipt = Receipt { unit: unit.clone(), records, at: self.clock.now().wall };
             let topic = Topic::Unit(unit, UnitTopic::Receipts).to_string();
             link.publish(topic, receipt.sign(&self.config.key), false)?;

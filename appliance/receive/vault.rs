@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{hex, sha256};
+use crate::crypto::Digest;
 use crate::delivery::{Event, Received};
 use crate::words::{RecordId, UnitId};
 
@@ -72,7 +72,7 @@ pub enum Novelty {
 
 struct Day {
     folder: PathBuf,
-    books: BTreeMap<Book, (File, HashMap<RecordId, [u8; 32]>)>,
+    books: BTreeMap<Book, (File, HashMap<RecordId, Digest>)>,
     dirty: BTreeSet<Book>,
 }
 
@@ -82,7 +82,7 @@ const DAYS_OPEN: usize = 64;
 #[derive(Serialize, Deserialize)]
 struct StoredLine {
     received: Timestamp,
-    sha256: String,
+    sha256: Digest,
     event: Event,
 }
 
@@ -121,7 +121,7 @@ impl Vault {
             Some(_) => Novelty::Replaced,
             None => Novelty::New,
         };
-        let line = StoredLine { received: now, sha256: hex(&digest), event: event.clone() };
+        let line = StoredLine { received: now, sha256: digest, event: event.clone() };
         let mut bytes = serde_json::to_vec(&line).map_err(|error| fault(error.into()))?;
         bytes.push(b'\n');
         let end = file.stream_position().map_err(fault)?;
@@ -145,13 +145,13 @@ impl Vault {
         id: RecordId,
         jpeg: &[u8],
     ) -> Result<(Novelty, Received), VaultError> {
-        let sha256_of_new = sha256(jpeg);
-        let received = Received { id, sha256: sha256_of_new };
+        let digest = Digest::of(jpeg);
+        let received = Received { id, sha256: digest };
         let folder = self.day(unit, id)?.folder.join("pictures");
         let path = folder.join(format!("{id}.jpg"));
         let fault = |source| VaultError { path: path.clone(), source };
         let novelty = match fs::read(&path) {
-            Ok(stored) if sha256(&stored) == sha256_of_new => {
+            Ok(stored) if Digest::of(&stored) == digest => {
                 // Whoever wrote it may have been killed before syncing it.
                 self.pictures.push(File::open(&path).map_err(fault)?);
                 self.unsynced.insert(folder);
@@ -231,7 +231,7 @@ impl Vault {
 }
 
 /// Opens a book at its end, with what it holds; cuts off a torn last line.
-fn open_book(path: &Path) -> io::Result<(File, HashMap<RecordId, [u8; 32]>)> {
+fn open_book(path: &Path) -> io::Result<(File, HashMap<RecordId, Digest>)> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     let mut known = HashMap::new();
     let mut reader = BufReader::new(&mut file);
@@ -328,7 +328,7 @@ mod tests {
         let id = id_of("2026-03-02");
         let mut put = |jpeg: &[u8]| {
             let (novelty, received) = vault.store_picture(&unit(), id, jpeg).unwrap();
-            assert_eq!(received, Received { id, sha256: sha256(jpeg) });
+            assert_eq!(received, Received { id, sha256: Digest::of(jpeg) });
             vault.commit().unwrap();
             novelty
         };
