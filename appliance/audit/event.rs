@@ -58,11 +58,14 @@ pub enum Event {
         alert: RecordId,
         answer: String,
     },
-    /// The decision to purge; the certificate of purge says that it was done.
+    /// The decision to purge. The certificate says that it was done and names the records; `sha256` is the
+    /// digest of its list.
     PurgeDecided {
+        certificate: RecordId,
         reason: String,
         policy: String,
-        records: Vec<Purged>,
+        records: u64,
+        sha256: Digest,
     },
     /// Gone without having been received.
     RecordsLost {
@@ -127,11 +130,4 @@ pub struct ServiceChange {
     pub from: String,
     pub to: String,
     pub reason: String,
-}
-
-/// One purged record as the log names it: nothing that tells what was in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Purged {
-    pub id: RecordId,
-    pub sha256: Digest,
 }

@@ -80,11 +80,14 @@ impl Audit {
         self.clock_trusted.store(trusted, Ordering::Relaxed);
     }
 
+    pub fn clock_trusted(&self) -> bool {
+        self.clock_trusted.load(Ordering::Relaxed)
+    }
+
     /// Durable when it returns. After an error the entry is not in the log, and the next one may succeed.
     pub fn append(&self, who: Who, what: Event) -> Result<Position, AuditError> {
         let mut tail = self.lock();
-        let trusted = self.clock_trusted.load(Ordering::Relaxed);
-        let (line, chain) = tail.chain.write(self.clock.now().wall, trusted, &who, &what);
+        let (line, chain) = tail.chain.write(self.clock.now().wall, self.clock_trusted(), &who, &what);
         let number = chain.head().map_or(0, |head| head.number);
         let new_file = tail.files.is_empty() || tail.length >= FILE_MAX;
         let (first, offset) = match tail.files.last() {

@@ -39,5 +39,5 @@ mod event;
 mod log;
 
 pub use chain::{Broken, Chain, Fault, Position, Summary, VerifyError, verify};
-pub use event::{Event, Purged, ServiceChange, Who};
+pub use event::{Event, ServiceChange, Who};
 pub use log::{Audit, AuditError, Recovered};

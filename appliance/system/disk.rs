@@ -13,6 +13,8 @@ pub trait Disk: Send + Sync {
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// The names of the files in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// Bytes of a file.
+    fn length(&self, path: &Path) -> io::Result<u64>;
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Exactly `length` bytes; fewer there is an error of kind `UnexpectedEof`.
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
@@ -41,6 +43,10 @@ impl Disk for RealDisk {
         }
         names.sort();
         Ok(names)
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(std::fs::metadata(path)?.len())
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -52,6 +52,10 @@ impl SimulatedDisk {
         self.lock().power_for = Some(changes);
     }
 
+    pub fn has_power(&self) -> bool {
+        !self.lock().without_power()
+    }
+
     /// Power comes back; of what was not synced, `seed` decides what is there.
     pub fn restart(&self, seed: u64) {
         let mut state = self.lock();
@@ -153,6 +157,10 @@ impl Disk for SimulatedDisk {
             let within = state.names.keys().filter(|path| path.parent() == Some(folder));
             Ok(within.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
         })
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        self.look(|state| Ok(state.files[state.file(path)?].current.len() as u64))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
