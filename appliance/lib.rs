@@ -17,6 +17,7 @@ pub mod enroll;
 pub mod health;
 pub mod hotlist;
 pub mod passage;
+pub mod receive;
 pub mod record;
 pub mod system;
 pub mod unit;

@@ -1,4 +1,6 @@
 //! The subcommands of `milepost`, one module each: arguments and what they do.
 
 pub mod audit;
+pub mod enroll;
 pub mod read;
+pub mod receive;

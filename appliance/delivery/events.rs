@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::shelf::{Kind, Parcel};
-use crate::crypto::sha256;
+use crate::crypto::Digest;
 use crate::words::{RecordId, UnitId};
 
 /// A CloudEvent (version 1.0, structured JSON) around one record.
@@ -74,8 +74,8 @@ impl Event {
     }
 
     /// The SHA-256 that a receipt for this event must name.
-    pub fn digest(&self) -> [u8; 32] {
-        sha256(self.data.get().as_bytes())
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.data.get().as_bytes())
     }
 
     pub fn source_of(unit: &UnitId) -> String {
@@ -123,7 +123,7 @@ mod tests {
         let event = Event::wrap(&unit(), parcel(body), 7, false).unwrap();
         let back = Event::parse(&event.to_json()).unwrap().remove(0);
         assert_eq!(back.data.get().as_bytes(), body);
-        assert_eq!(back.digest(), sha256(body));
+        assert_eq!(back.digest(), Digest::of(body));
         assert_eq!((back.sequence.as_str(), back.historical), ("0000000007", false));
     }
 

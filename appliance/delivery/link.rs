@@ -155,7 +155,8 @@ impl Link {
         self.client.try_ack(&arrival.0).map_err(|_| LinkFault::Silent)
     }
 
-    /// Says good-bye, so that the last will is not published; waits a moment for it to go out.
+    /// Says good-bye, so that the last will is not published. Waits for the broker to hang up: closing first,
+    /// with its acknowledgements unread, could reset the connection before the good-bye was heard.
     pub async fn close(mut self) {
         if self.client.try_disconnect().is_ok() {
             let gone = async { while !matches!(self.next().await, LinkEvent::Lost(_)) {} };
@@ -190,7 +191,6 @@ async fn pump(mut event_loop: EventLoop, mut asked: VecDeque<String>, events: mp
                 }
                 _ => continue,
             },
-            Ok(Event::Outgoing(Outgoing::Disconnect)) => LinkEvent::Lost(LinkFault::Closed),
             Ok(_) => continue,
             Err(error) => LinkEvent::Lost(error.into()),
         };

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::crypto::sha256;
+use crate::crypto::Digest;
 use crate::words::RecordId;
 
 /// What a record is, in the order in which kinds are sent.
@@ -56,10 +56,10 @@ pub struct Parcel {
 }
 
 /// One line of a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
     pub id: RecordId,
-    pub sha256: [u8; 32],
+    pub sha256: Digest,
 }
 
 /// What the store made of one line of a receipt.
@@ -161,7 +161,7 @@ impl Shelf for MemoryShelf {
         let mut records = self.lock();
         let mut accept = |receipt: &Received| match records.get(&receipt.id) {
             None => Acceptance::Unknown,
-            Some((parcel, _)) if sha256(&parcel.body) != receipt.sha256 => Acceptance::Differs,
+            Some((parcel, _)) if Digest::of(&parcel.body) != receipt.sha256 => Acceptance::Differs,
             Some(_) => {
                 records.remove(&receipt.id);
                 Acceptance::Accepted
