@@ -66,7 +66,7 @@ pub struct Matching {
     /// Lower finds more vehicles whose plates were hard to read, and more that are not the listed one.
     pub floor: Probability,
     /// How many characters may be taken for one that looks like them (0/O, 1/I, 8/B, ...): 0, 1 or 2.
-    /// Default: 1. The second one multiplies false matches; it has effect only with a floor under 0.09.
+    /// Default: 1. A second one finds more badly read plates and multiplies matches that are false.
     pub look_alikes: LookAlikes,
     /// A list with more entries than this is matched without look-alikes. Default: 2000000. The larger the
     /// list, the likelier that some other vehicle's plate is one character away.

@@ -267,20 +267,28 @@ mod tests {
         /// The naive matcher asks of every entry how likely the reading carries it.
         #[test]
         fn without_look_alikes_it_finds_what_asking_every_entry_finds(
-            texts in proptest::collection::vec("[AB08]{1,4}", 0..12),
-            read in "[AB08]{1,4}",
+            texts in proptest::collection::vec("[AB08]{1,4}", 0..40),
+            shares in proptest::collection::vec((0.0f32..3.0, 0.0f32..3.0, 0.0f32..3.0, 0.0f32..3.0), 4),
+            floor in 0.02f64..0.3,
         ) {
-            let list = plain(texts.iter().map(|text| listed(text, None)).collect());
-            let matching = Matching {
-                look_alikes: LookAlikes::NONE,
-                floor: Probability::clamped(5e-4),
-                ..Matching::default()
+            let slot = |&(a, b, zero, eight): &(f32, f32, f32, f32)| {
+                let mut logits = [-20.0; 37];
+                for (character, share) in [(b'A', a), (b'B', b), (b'0', zero), (b'8', eight)] {
+                    logits[ALPHABET.iter().position(|&c| c == character).unwrap()] = share;
+                }
+                logits[36] = 1.0;
+                Slot::from_logits(&logits)
             };
-            let mut found: Vec<_> =
-                look(&read, None, matching, &list).iter().map(|m| m.entry.plate.to_string()).collect();
-            let reading = reading(&read);
-            let likely = |text: &&String| reading.probability_of(&Plate::parse(text).unwrap()).value() >= 5e-4;
-            let mut expected: Vec<_> = texts.iter().filter(likely).cloned().collect();
+            let reading = Reading::new(shares.iter().map(slot).collect());
+            let list = plain(texts.iter().map(|text| listed(text, None)).collect());
+            let floor_of = Probability::clamped(floor);
+            let matching = Matching { look_alikes: LookAlikes::NONE, floor: floor_of, ..Matching::default() };
+            let mut matches = Vec::new();
+            Look::new(&reading, &state(None), now(), matching).at(&list, &mut matches).unwrap();
+            let mut found: Vec<_> = matches.iter().map(|m| m.entry.plate.to_string()).collect();
+            let probability = |text: &str| reading.probability_of(&Plate::parse(text).unwrap()).value();
+            let mut expected: Vec<_> = texts.iter().filter(|text| probability(text) >= floor).cloned().collect();
+            prop_assume!(texts.iter().all(|text| (probability(text) - floor).abs() > 1e-9));
             found.sort();
             expected.sort();
             prop_assert_eq!(found, expected);

@@ -297,18 +297,18 @@ mod tests {
     fn refuses_each_contradiction_by_name() {
         let later = now() + SignedDuration::from_hours(25);
         let earlier = now() - SignedDuration::from_hours(1);
-        let cases: [(Manifest, fn(&Refusal) -> bool); 7] = [
-            (Manifest { list: ListName::parse("other").unwrap(), ..manifest() }, |r| matches!(r, Refusal::OtherList(_))),
-            (Manifest { version: 0, ..manifest() }, |r| matches!(r, Refusal::Versions { .. })),
-            (Manifest { base: Some(7), ..manifest() }, |r| matches!(r, Refusal::Versions { .. })),
-            (Manifest { issued: later, ..manifest() }, |r| matches!(r, Refusal::FromTheFuture { .. })),
-            (Manifest { expires: Some(earlier), ..manifest() }, |r| matches!(r, Refusal::ExpiresBeforeIssue)),
-            (Manifest { count: u64::MAX, ..manifest() }, |r| matches!(r, Refusal::TooLarge { .. })),
-            (Manifest { digest: Digest::of(b"else"), ..manifest() }, |r| matches!(r, Refusal::Digest)),
+        let cases = [
+            (Manifest { list: ListName::parse("other").unwrap(), ..manifest() }, "list other"),
+            (Manifest { version: 0, ..manifest() }, "do not rise"),
+            (Manifest { base: Some(7), ..manifest() }, "do not rise"),
+            (Manifest { issued: later, ..manifest() }, "ahead of this unit's clock"),
+            (Manifest { expires: Some(earlier), ..manifest() }, "expires before"),
+            (Manifest { count: u64::MAX, ..manifest() }, "more than a list may hold"),
+            (Manifest { digest: Digest::of(b"else"), ..manifest() }, "digest"),
         ];
-        for (manifest, expected) in cases {
-            let refusal = open(&manifest).unwrap_err();
-            assert!(expected(&refusal), "{refusal}");
+        for (manifest, said) in cases {
+            let refusal = open(&manifest).unwrap_err().to_string();
+            assert!(refusal.contains(said), "{refusal}");
         }
     }
 

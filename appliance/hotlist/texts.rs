@@ -23,12 +23,13 @@ const ALIKE: [(u8, u8); 15] = [
     (b'U', b'V'),
     (b'V', b'Y'),
 ];
-/// How likely a reading that is sure of one of a pair saw the other. Judged, not measured: same dies are told
-/// apart by the state's rules only, and of the rest the reader itself says when it doubts.
-const SAME_TAKEN: f64 = 0.3;
+/// How likely a reading that is sure of one of a pair saw the other. Judged, not measured: characters of the
+/// same die are either with equal right, and of the others the reader itself says when it doubts.
+const SAME_TAKEN: f64 = 0.5;
 const ALIKE_TAKEN: f64 = 0.1;
 
-/// More texts than this above the floor are no reading but noise; the likeliest are kept.
+/// More texts than this above the floor are noise rather than a reading; the floor is raised until they are
+/// fewer. At the default floor there are never so many.
 const TEXTS_MAX: usize = 64;
 const BLANK: usize = 36;
 
@@ -47,7 +48,19 @@ pub struct Text {
 /// Every text above the floor, the likeliest first. Those without anything put in are the reading's own
 /// candidates.
 pub fn texts(reading: &Reading, matching: &Matching) -> Vec<Text> {
-    let floor = matching.floor.value().max(1e-6);
+    let mut floor = matching.floor.value().max(1e-6);
+    loop {
+        let mut found = above(floor, reading, matching);
+        if found.len() <= TEXTS_MAX {
+            found.sort_by(|a, b| b.probability.value().total_cmp(&a.probability.value()));
+            return found;
+        }
+        floor *= 2.0;
+    }
+}
+
+/// In no order; stops at one more than [`TEXTS_MAX`].
+fn above(floor: f64, reading: &Reading, matching: &Matching) -> Vec<Text> {
     let slots: Vec<Vec<Choice>> = reading
         .slots()
         .iter()
@@ -61,9 +74,7 @@ pub fn texts(reading: &Reading, matching: &Matching) -> Vec<Text> {
     let mut search =
         Search { slots: &slots, ahead: &ahead, floor, most: matching.look_alikes.count(), found: Vec::new() };
     search.extend(Prefix::EMPTY, 0);
-    let mut found = search.found;
-    found.sort_by(|a, b| b.probability.value().total_cmp(&a.probability.value()));
-    found
+    search.found
 }
 
 /// What may stand at one position.
@@ -143,7 +154,7 @@ impl Search<'_> {
         };
         for choice in choices {
             let probability = prefix.probability * choice.probability;
-            if probability * self.ahead[position + 1] < self.floor || self.found.len() == TEXTS_MAX {
+            if probability * self.ahead[position + 1] < self.floor || self.found.len() > TEXTS_MAX {
                 return;
             }
             let put_in = prefix.put_in + u8::from(choice.seen != choice.index);
@@ -248,6 +259,17 @@ mod tests {
         let found = texts(&reading(&[('3', '8', 0.3), ('X', '_', 0.0)]), &matching(1, 0.05));
         assert_eq!(shown(&found)[..2], [("3X".to_owned(), 0), ("8X".to_owned(), 0)]);
         assert!((found[1].probability.value() - 0.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn noise_is_cut_down_to_its_likeliest_texts() {
+        let flat = Slot::from_logits(&[0.0; 37]);
+        let found = texts(&Reading::new(vec![flat; 3]), &matching(1, 1e-6));
+        assert!(found.len() <= TEXTS_MAX);
+        let doubtful = reading(&[('3', '8', 0.45); 8]);
+        let found = texts(&doubtful, &matching(0, 1e-4));
+        assert!((1..=TEXTS_MAX).contains(&found.len()));
+        assert_eq!(found[0].plate.as_str(), "33333333");
     }
 
     #[test]
