@@ -10,6 +10,7 @@ mod gate;
 pub mod jpeg;
 mod localiser;
 mod mat;
+mod motion;
 mod network;
 mod peaks;
 mod picture;
@@ -20,6 +21,7 @@ use crate::words::{Probability, Reading, StateReading};
 
 pub use config::Config;
 pub use corners::Corners;
+pub use motion::MotionGate;
 pub use network::VisionError;
 pub use picture::{Picture, PictureError};
 
