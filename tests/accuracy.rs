@@ -44,7 +44,8 @@ fn plates_are_found_and_read_as_promised() {
     for (path, truths) in &scenes {
         let picture = decode(path);
         let sightings = vision.look(picture.luma()).expect("a photograph can be looked at");
-        others += sightings.iter().filter(|sighting| !truths.iter().any(|truth| shows(sighting, truth))).count();
+        others +=
+            sightings.iter().filter(|sighting| !truths.iter().any(|truth| shows(sighting, truth))).count();
         for truth in truths {
             let sighting = sightings.iter().find(|sighting| shows(sighting, truth));
             for slice in ["us-scenes".to_owned(), width_slice(truth)] {
@@ -65,7 +66,10 @@ fn plates_are_found_and_read_as_promised() {
     write_summary(&tallies, others_per_frame);
     let us = &tallies["us-scenes"];
     assert!(us.found * 100 >= us.plates * 85, "at least 85 % of the plates of US scenes must be found");
-    assert!(us.exact * 100 >= us.plates * 60, "at least 60 % of the plates of US scenes must be read exactly");
+    assert!(
+        us.exact * 100 >= us.plates * 60,
+        "at least 60 % of the plates of US scenes must be read exactly"
+    );
 }
 
 /// The evaluation part of a data set, as drawn by the training code.
@@ -127,8 +131,10 @@ impl Truth {
 fn shows(sighting: &Sighting, truth: &Truth) -> bool {
     let Some(bounds) = truth.bounds else { return true };
     let found = sighting.corners.bounds();
-    let area = |(left, top, right, bottom): (f32, f32, f32, f32)| (right - left).max(0.0) * (bottom - top).max(0.0);
-    let shared = area((found.0.max(bounds.0), found.1.max(bounds.1), found.2.min(bounds.2), found.3.min(bounds.3)));
+    let area =
+        |(left, top, right, bottom): (f32, f32, f32, f32)| (right - left).max(0.0) * (bottom - top).max(0.0);
+    let shared =
+        area((found.0.max(bounds.0), found.1.max(bounds.1), found.2.min(bounds.2), found.3.min(bounds.3)));
     shared / (area(found) + area(bounds) - shared) >= 0.5
 }
 

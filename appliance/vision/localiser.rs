@@ -2,9 +2,10 @@ use opencv::core::{CV_8UC1, Mat, MatTraitConst, Rect, Scalar, Size, ToInputArray
 use opencv::imgproc::{self, INTER_AREA};
 
 use super::corners::Corners;
+use super::cut::{Cutter, Target};
 use super::mat::View;
 use super::network::{self, Network};
-use super::peaks::{self, CELL_PX, Maps};
+use super::peaks::{self, CELL_PX, Maps, Peak};
 use super::{Config, VisionError};
 use crate::words::Probability;
 
@@ -18,6 +19,15 @@ const SIDE_WHOLE_PX: i32 = 720;
 /// The network halves its input five times.
 const MULTIPLE_PX: i32 = 32;
 
+/// What a closer look sees: a place in the full picture, brought to one size.
+const CLOSE: Target = Target { size: Size { width: 192, height: 128 }, inset: (0.0, 0.0) };
+
+/// How wide that place is, in plate widths: the plate then has a size at which the network is at its best.
+const CLOSE_WIDTHS: f32 = 2.0;
+
+/// From this overlap on, a closer look shows the plate that it was meant for.
+const SAME_PLATE: f32 = 0.5;
+
 /// One plate as the localiser sees it, in pixels of the full picture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
@@ -28,6 +38,10 @@ pub(super) struct Found {
 /// Finds plates on a reduced picture.
 pub(super) struct Localiser {
     network: Network,
+    /// The same network again: OpenCV lays out a network anew for each size of input.
+    close: Network,
+    cutter: Cutter,
+    close_input: Mat,
     floor_logit: f32,
     halfway: Mat,
     /// The reduced picture, black below and right of it up to a size that the network takes.
@@ -39,10 +53,13 @@ pub(super) struct Localiser {
 impl Localiser {
     pub fn load(config: &Config) -> Result<Self, VisionError> {
         let onnx = include_bytes!("../models/localiser.onnx");
-        let network = Network::load("localiser", onnx, ["heat", "corners"])?;
+        let network = || Network::load("localiser", onnx, ["heat", "corners"]);
         let floor = config.found_floor.value();
         let mut localiser = Self {
-            network,
+            network: network()?,
+            close: network()?,
+            cutter: Cutter::default(),
+            close_input: Mat::default(),
             floor_logit: (floor / (1.0 - floor)).ln() as f32,
             halfway: Mat::default(),
             input: Mat::default(),
@@ -56,21 +73,21 @@ impl Localiser {
     /// Every plate of an 8-bit grey picture, surest first.
     pub fn find(&mut self, picture: &View<'_>) -> Result<Vec<Found>, VisionError> {
         let (across, down) = self.reduce(picture)?;
-        let [heat, offsets] = self.network.run(&self.input)?;
-        let (rows, columns) = (self.input.rows() / CELL_PX as i32, self.input.cols() / CELL_PX as i32);
-        self.network.expect_shape(&heat, &[1, 1, rows, columns])?;
-        self.network.expect_shape(&offsets, &[1, 8, rows, columns])?;
-        let maps = Maps {
-            heat: network::values(&heat)?,
-            offsets: network::values(&offsets)?,
-            width: columns as usize,
-            height: rows as usize,
-        };
-        let found = peaks::peaks(&maps, self.floor_logit).into_iter().map(|peak| Found {
-            corners: peak.corners.map(|(x, y)| (x * across, y * down)),
-            probability: Probability::clamped(1.0 / (1.0 + f64::from(-peak.logit).exp())),
-        });
-        Ok(found.collect())
+        let peaks = search(&mut self.network, &self.input, self.floor_logit)?;
+        Ok(peaks.iter().map(|peak| found(peak, |(x, y)| (x * across, y * down))).collect())
+    }
+
+    /// Looks once more at the place of a plate, in the full picture; none if it is no plate after all.
+    pub fn look_closer(&mut self, picture: &View<'_>, first: &Found) -> Result<Option<Found>, VisionError> {
+        let (centre, width) = (first.corners.centre(), first.corners.width_px() * CLOSE_WIDTHS);
+        let scale = width / CLOSE.size.width as f32;
+        let (left, top) = (centre.0 - width / 2.0, centre.1 - scale * CLOSE.size.height as f32 / 2.0);
+        let full = |(x, y): (f32, f32)| (left + x * scale, top + y * scale);
+        let place = CLOSE.corners().map(full);
+        self.cutter.cut(picture, &place, CLOSE, &mut self.close_input)?;
+        let peaks = search(&mut self.close, &self.close_input, self.floor_logit)?;
+        let seen = peaks.iter().map(|peak| found(peak, full));
+        Ok(seen.into_iter().find(|seen| seen.corners.overlap(&first.corners) > SAME_PLATE))
     }
 
     /// Fills `input` and returns how many pixels of the picture one pixel of it spans, across and down.
@@ -100,6 +117,28 @@ impl Localiser {
             self.content = content;
         }
         Ok(())
+    }
+}
+
+/// Every plate that the network sees in its input, surest first.
+fn search(network: &mut Network, input: &Mat, floor_logit: f32) -> Result<Vec<Peak>, VisionError> {
+    let [heat, offsets] = network.run(input)?;
+    let (rows, columns) = (input.rows() / CELL_PX as i32, input.cols() / CELL_PX as i32);
+    network.expect_shape(&heat, &[1, 1, rows, columns])?;
+    network.expect_shape(&offsets, &[1, 8, rows, columns])?;
+    let maps = Maps {
+        heat: network::values(&heat)?,
+        offsets: network::values(&offsets)?,
+        width: columns as usize,
+        height: rows as usize,
+    };
+    Ok(peaks::peaks(&maps, floor_logit))
+}
+
+fn found(peak: &Peak, to_picture: impl FnMut((f32, f32)) -> (f32, f32)) -> Found {
+    Found {
+        corners: peak.corners.map(to_picture),
+        probability: Probability::clamped(1.0 / (1.0 + f64::from(-peak.logit).exp())),
     }
 }
 

@@ -5,10 +5,12 @@
 
 mod config;
 mod corners;
+mod cut;
 mod gate;
 pub mod jpeg;
 mod localiser;
 mod mat;
+mod motion;
 mod network;
 mod peaks;
 mod picture;
@@ -19,6 +21,7 @@ use crate::words::{Probability, Reading, StateReading};
 
 pub use config::Config;
 pub use corners::Corners;
+pub use motion::MotionGate;
 pub use network::VisionError;
 pub use picture::{Picture, PictureError};
 
@@ -59,7 +62,8 @@ impl Vision {
     pub fn look(&mut self, luma: Plane<'_>) -> Result<Vec<Sighting>, VisionError> {
         let picture = mat::over(luma)?;
         let mut sightings = Vec::new();
-        for found in self.localiser.find(&picture)? {
+        for first in self.localiser.find(&picture)? {
+            let Some(found) = self.localiser.look_closer(&picture, &first)? else { continue };
             let sighting = self.reader.read(&picture, &found)?;
             if self.gate.admits(&sighting) {
                 sightings.push(sighting);
@@ -71,11 +75,20 @@ impl Vision {
     /// Reads a picture that is one plate cut out with little around it; none if nothing can be read.
     pub fn read_crop(&mut self, luma: Plane<'_>) -> Result<Option<Sighting>, VisionError> {
         let picture = mat::over(luma)?;
-        let whole = Found {
-            corners: Corners::of_picture(luma.width, luma.height),
-            probability: Probability::CERTAIN,
-        };
-        let sighting = self.reader.read(&picture, &whole)?;
-        Ok(sighting.reading.best().map(|_| sighting))
+        let corners = Corners::of_picture(luma.width, luma.height);
+        let whole = Found { corners, probability: Probability::CERTAIN };
+        let mut surest = self.reader.read(&picture, &whole)?;
+        if let Some(found) = self.localiser.look_closer(&picture, &whole)? {
+            let closer = self.reader.read(&picture, &found)?;
+            if confidence(&closer) > confidence(&surest) {
+                surest = closer;
+            }
+        }
+        Ok(surest.reading.best().map(|_| surest))
     }
+}
+
+/// How sure the reader is of its best text.
+fn confidence(sighting: &Sighting) -> f64 {
+    sighting.reading.best().map_or(0.0, |best| best.probability.value())
 }
