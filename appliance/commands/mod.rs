@@ -2,5 +2,6 @@
 
 pub mod audit;
 pub mod enroll;
+pub mod hotlist;
 pub mod read;
 pub mod receive;
