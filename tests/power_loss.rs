@@ -341,6 +341,8 @@ fn work_until_killed(folder: &Path) -> ! {
     let records = open_real(folder);
     let clock = SystemClock::new();
     let say = |text: String| std::io::stdout().write_all(format!("{text}\n").as_bytes()).unwrap();
+    // The first random number of a process takes tens of milliseconds; the kill is to fall into the work.
+    let _ = milepost::crypto::random::<1>();
     say("ready".to_owned());
     std::thread::scope(|scope| {
         for _ in 0..3 {

@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn after_a_restart_age_is_counted_by_wall_time_and_the_future_has_expired() {
-        for (step, left) in [(-100_000, 0), (100, 1), (175, 0), (100_000, 0)] {
+        for (step, left) in [(-100_000, 0), (100, 1), (176, 0), (100_000, 0)] {
             let rig = Rig { policy: "three-minutes", ..Rig::new() };
             let (records, _) = rig.open();
             let (id, _) = rig.store(&records, Kind::Read, 10);
