@@ -66,7 +66,7 @@ pub enum Failure {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
-        Self::Refused(refused.0)
+        Self::Refused(sentence(&refused.0))
     }
 }
 
@@ -76,10 +76,18 @@ impl From<AccountsError> for Failure {
         match error {
             E::Read { .. } | E::Write { .. } | E::Damaged { .. } => Self::Broken(error.to_string()),
             E::Name(_) | E::Taken(_) | E::Nobody(_) | E::LastAdministrator(_) | E::Weak(_) => {
-                Self::Refused(format!("{}.", error.to_string().trim_end_matches('.')))
+                Self::Refused(sentence(&error.to_string()))
             }
         }
     }
+}
+
+/// Messages of errors are made to stand behind a colon; here one stands alone.
+pub fn sentence(message: &str) -> String {
+    let message = message.trim_end_matches('.');
+    let mut characters = message.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
 }
 
 #[derive(Template)]

@@ -1,12 +1,13 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::accounts::{Accounts, Person};
+use super::accounts::{Accounts, Person, Role};
 use super::answer::Failure;
 use super::sessions::Sessions;
 use super::throttle::Throttle;
 use super::unit::{Access, Act, Unit};
 use crate::system::Clock;
+use crate::words::PersonName;
 
 /// What all requests share.
 pub struct Desk {
@@ -57,14 +58,29 @@ impl Desk {
         lock(&self.throttle)
     }
 
-    pub async fn audit(&self, person: Option<&Person>, from: IpAddr, act: Act) -> Result<(), Failure> {
-        let access = Access {
-            at: self.clock.now().wall,
-            who: person.map(|person| person.name.clone()),
-            role: person.map(|person| person.role),
-            from,
-            act,
-        };
+    /// Writes down what somebody did who has proved who they are.
+    pub async fn audit(&self, person: &Person, from: IpAddr, act: Act) -> Result<(), Failure> {
+        self.write_down(Some(person.name.clone()), Some(person.role), from, act).await
+    }
+
+    /// Writes down what somebody did who has not; `who` is the account that they claimed, if it exists.
+    pub async fn audit_stranger(
+        &self,
+        who: Option<PersonName>,
+        from: IpAddr,
+        act: Act,
+    ) -> Result<(), Failure> {
+        self.write_down(who, None, from, act).await
+    }
+
+    async fn write_down(
+        &self,
+        who: Option<PersonName>,
+        role: Option<Role>,
+        from: IpAddr,
+        act: Act,
+    ) -> Result<(), Failure> {
+        let access = Access { at: self.clock.now().wall, who, role, from, act };
         self.ask(move |unit| unit.audit(access)).await
     }
 }

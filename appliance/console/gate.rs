@@ -50,48 +50,62 @@ pub async fn pass(
     let from = peer.ip();
     let path = shown_path(&request);
     let session = session(&desk, rule, &jar, request.headers());
-    let person = session.as_ref().map(|session| session.person.clone());
-
-    let mut request = match (rule.allowed, &session) {
-        (Allowed::Anyone, _) => request,
-        (Allowed::Roles(roles), Some(session)) if roles.contains(&session.person.role) => {
-            let csrf = session.csrf().to_owned();
-            let mut request = request;
-            request.extensions_mut().insert(Visit { person: session.person.clone(), csrf, from });
-            request
+    match (rule.allowed, &session) {
+        (Allowed::Anyone, _) => as_stranger(&desk, rule, from, request, next).await,
+        (Allowed::Roles(roles), Some(session)) => {
+            let person = &session.person;
+            let answer = if roles.contains(&person.role) {
+                as_person(rule, session, from, request, next).await
+            } else {
+                Err(Failure::Forbidden)
+            };
+            let act = match (rule.kind, &answer) {
+                (_, Err(_)) => Some(Act::Denied { path }),
+                (Kind::Page, Ok(_)) => Some(Act::Looked { path }),
+                (Kind::Form, Ok(answer)) => Some(Act::Sent { path, status: answer.status().as_u16() }),
+                // What a page fetches for itself was said when the page was opened.
+                (Kind::Data, Ok(_)) => None,
+            };
+            if let Some(act) = act {
+                desk.audit(person, from, act).await?;
+            }
+            answer
         }
-        (Allowed::Roles(_), Some(_)) => {
-            desk.audit(person.as_ref(), from, Act::Denied { path }).await?;
-            return Err(Failure::Forbidden);
-        }
-        (Allowed::Roles(_), None) if rule.kind == Kind::Page => return Ok(see("/sign-in")),
-        (Allowed::Roles(_), None) => return Ok(StatusCode::UNAUTHORIZED.into_response()),
-    };
+        (Allowed::Roles(_), None) if rule.kind == Kind::Page => Ok(see("/sign-in")),
+        (Allowed::Roles(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
+    }
+}
 
+/// Sign-in and set-up write down their own story: it depends on the proof.
+async fn as_stranger(
+    desk: &Desk,
+    rule: Rule,
+    from: IpAddr,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
     if rule.kind == Kind::Form {
-        let guarded = match rule.allowed {
-            Allowed::Anyone => None,
-            Allowed::Roles(_) => session.as_ref(),
-        };
-        request = own_form(request, guarded).await?;
-        // A form that anyone may send shows a secret.
-        if rule.allowed == Allowed::Anyone && !desk.throttle().admit(from, desk.clock.now()) {
+        request = own_form(request, None).await?;
+        if !desk.throttle().admit(from, desk.clock.now()) {
             return Err(Failure::TooManyTries);
         }
     }
+    Ok(next.run(request).await)
+}
 
-    let response = next.run(request).await;
-    let act = match rule.kind {
-        Kind::Page => Some(Act::Looked { path }),
-        Kind::Form => Some(Act::Sent { path, status: response.status().as_u16() }),
-        // What a page fetches for itself was said when the page was opened.
-        Kind::Data => None,
-    };
-    // Sign-in and set-up tell their own, more exact story.
-    if let (Some(act), Allowed::Roles(_)) = (act, rule.allowed) {
-        desk.audit(person.as_ref(), from, act).await?;
+async fn as_person(
+    rule: Rule,
+    session: &Session,
+    from: IpAddr,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if rule.kind == Kind::Form {
+        request = own_form(request, Some(session)).await?;
     }
-    Ok(response)
+    let visit = Visit { person: session.person.clone(), csrf: session.csrf().to_owned(), from };
+    request.extensions_mut().insert(visit);
+    Ok(next.run(request).await)
 }
 
 /// The cookie that begins a session.

@@ -19,12 +19,17 @@ use super::answer::Failure;
 use super::desk::Desk;
 use super::pages::aim;
 use super::unit::{LivePicture, PlateInPicture};
+use crate::alert::Alert;
+use crate::hotlist::Level;
 use crate::words::{CameraId, Plate, RecordId};
 
 /// A camera that gives no picture for this long is stalled.
 const PICTURE_WAIT: Duration = Duration::from_secs(3);
 /// Below the half minute after which middleboxes and phones drop a silent connection.
 const NEWS_WAIT: Duration = Duration::from_secs(25);
+
+/// Who missed more than this looks at the list.
+const NEWS_MAX: usize = 20;
 
 /// Rides beside the JPEG as a header, so that boxes never belong to another picture than the one they lie on.
 #[derive(Serialize)]
@@ -70,13 +75,35 @@ pub struct After {
     after: Option<RecordId>,
 }
 
-/// The newest alert once it is another than `after`; no content if none comes in time.
-pub async fn news(State(desk): State<Arc<Desk>>, Query(after): Query<After>) -> Response {
-    let mut news = desk.unit.alert_news();
-    let other = |id: RecordId| after.after != Some(id);
-    let fresh = timeout(NEWS_WAIT, news.wait_for(|news| news.as_ref().is_some_and(|news| other(news.id))));
-    let fresh = fresh.await.ok().and_then(Result::ok).and_then(|news| news.clone());
-    fresh.map_or(StatusCode::NO_CONTENT.into_response(), |news| Json(news).into_response())
+/// What was raised since, for a page that calls for attention.
+#[derive(Serialize)]
+struct News {
+    newest: RecordId,
+    /// All of them, newest first: a low alert right behind a critical one must not hide it.
+    alerts: Vec<Headline>,
+}
+
+#[derive(Serialize)]
+struct Headline {
+    id: RecordId,
+    level: Level,
+    text: Plate,
+}
+
+/// The alerts since `after` once there are any; no content if none comes in time.
+pub async fn news(
+    State(desk): State<Arc<Desk>>,
+    Query(After { after }): Query<After>,
+) -> Result<Response, Failure> {
+    let mut newest = desk.unit.newest_alert();
+    let raised = timeout(NEWS_WAIT, newest.wait_for(|newest| newest.is_some() && *newest != after)).await;
+    let Some(newest) = raised.ok().and_then(Result::ok).and_then(|newest| *newest) else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let alerts = desk.ask(|unit| unit.alerts(NEWS_MAX)).await?;
+    let since = alerts.into_iter().map(|view| view.alert).take_while(|alert| Some(alert.id) != after);
+    let headline = |alert: Alert| Headline { id: alert.id, level: alert.level, text: alert.text };
+    Ok(Json(News { newest, alerts: since.map(headline).collect() }).into_response())
 }
 
 fn beside(picture: &LivePicture) -> Beside<'_> {

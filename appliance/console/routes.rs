@@ -19,7 +19,7 @@ use super::{answer, gate, live};
 pub enum Kind {
     /// A person opens it: counts as use, is written down; who is not signed in is led to the door.
     Page,
-    /// An open page fetches it: neither.
+    /// An open page fetches it for itself: neither. Where it stands for a page, the page that it renews.
     Data,
     /// A person sends it: must come from one of our pages, is written down with its outcome.
     Form,
@@ -67,13 +67,13 @@ pub fn table() -> Vec<Route> {
     use Allowed::Anyone;
     vec![
         page("/", EVERYONE, get(overview::show)).called("Overview"),
-        data("/overview/now", EVERYONE, get(overview::now)),
+        data("/overview/now", EVERYONE, get(overview::show)),
 
         page("/aim", EVERYONE, get(aim::show)).called("Aim"),
         data("/aim/{camera}/picture", EVERYONE, get(live::picture)),
 
         page("/alerts", OFFICERS, get(alerts::show)).called("Alerts"),
-        data("/alerts/now", OFFICERS, get(alerts::now)),
+        data("/alerts/now", OFFICERS, get(alerts::show)),
         data("/alerts/news", OFFICERS, get(live::news)),
         page("/alerts/{id}", OFFICERS, get(alerts::one)),
         data("/alerts/{id}/{picture}", OFFICERS, get(alerts::picture)),

@@ -12,12 +12,12 @@ use tokio::sync::watch;
 
 use super::accounts::Role;
 use crate::alert::Alert;
-use crate::hotlist::{Entry, Level};
+use crate::hotlist::Category;
 use crate::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
 
 /// The unit as the console sees it.
 ///
-/// All methods but [`Unit::live`], [`Unit::alert_news`] and [`Unit::name`] are called on a thread that may
+/// All methods but [`Unit::live`], [`Unit::newest_alert`] and [`Unit::name`] are called on a thread that may
 /// block, so they may read the disk; [`Unit::overview`] is asked for every page and should be a snapshot.
 pub trait Unit: Send + Sync + 'static {
     fn name(&self) -> UnitId;
@@ -34,13 +34,13 @@ pub trait Unit: Send + Sync + 'static {
     fn alert(&self, id: RecordId) -> Option<AlertView>;
     /// A stored picture of an alert as JPEG, or None once it is purged.
     fn alert_picture(&self, id: RecordId, kind: PictureKind) -> Option<Vec<u8>>;
-    /// Changes with every alert that the unit raises.
-    fn alert_news(&self) -> watch::Receiver<Option<News>>;
+    /// The id of the newest alert; changes with every alert that the unit raises.
+    fn newest_alert(&self) -> watch::Receiver<Option<RecordId>>;
     fn verify_alert(&self, id: RecordId, what: Verification, by: &PersonName) -> Result<(), Refused>;
 
     fn lists(&self) -> Lists;
     /// Asks for a manual entry, which matches nothing until a second person approves it.
-    fn request_entry(&self, entry: Entry, by: &PersonName) -> Result<(), Refused>;
+    fn request_entry(&self, entry: EntryRequest, by: &PersonName) -> Result<(), Refused>;
     /// Must refuse the person who asked for the entry.
     fn approve_entry(&self, id: RecordId, by: &PersonName) -> Result<(), Refused>;
 
@@ -207,14 +207,6 @@ impl Verdict {
     }
 }
 
-/// The newest alert, as much of it as an open page needs to call for attention.
-#[derive(Debug, Clone, Serialize)]
-pub struct News {
-    pub id: RecordId,
-    pub level: Level,
-    pub text: Plate,
-}
-
 #[derive(Debug, Clone)]
 pub struct Lists {
     pub lists: Vec<ListView>,
@@ -248,13 +240,43 @@ pub struct Refusal {
     pub why: String,
 }
 
+/// A manual entry as a person asks for it. The texts are as typed: the hot list's own rules judge them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRequest {
+    /// A plate, or a part of one with `?` and `*`.
+    pub plate: String,
+    pub state: Option<State>,
+    pub category: Category,
+    pub reason: String,
+    pub authority: String,
+    pub case: String,
+    pub instructions: String,
+    /// For how long it is to match, from now.
+    pub hours: u32,
+}
+
 #[derive(Debug, Clone)]
 pub struct ManualEntry {
     pub id: RecordId,
-    pub entry: Entry,
+    /// A plate, or a part of one.
+    pub plate: String,
+    pub state: Option<State>,
+    pub category: Category,
+    pub reason: String,
+    pub stage: EntryStage,
+    pub until: Timestamp,
     pub requested_by: PersonName,
     pub requested_at: Timestamp,
     pub approved: Option<(PersonName, Timestamp)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryStage {
+    /// Waits for a second person; matches nothing.
+    Pending,
+    Active,
+    /// Matches nothing any more.
+    Expired,
 }
 
 #[derive(Debug, Clone)]

@@ -9,11 +9,19 @@ for (const kind of ["pointerdown", "keydown", "scroll"]) {
   addEventListener(kind, () => { touched = true; }, { passive: true });
 }
 
+// A browser opens few connections to one host, so a page that is left gives its own back; and a page that is
+// returned to is asked for anew, since it may show what is no longer so.
+const leaving = new AbortController();
+addEventListener("pagehide", () => leaving.abort());
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
 /** Fetches for an open page; the session's end leads to the door. */
 async function poll(path) {
   const headers = touched ? { "Milepost-Present": "1" } : {};
   touched = false;
-  const answer = await fetch(path, { headers, cache: "no-store" });
+  const answer = await fetch(path, { headers, cache: "no-store", signal: leaving.signal });
   if (answer.status === 401) {
     location.href = "/sign-in";
   }
@@ -30,25 +38,29 @@ function seen() {
 
 // --- parts of a page that are kept up to date ------------------------------------------------------------
 
-async function renew(element, path) {
-  const answer = await poll(path);
+/** Fetches the page anew and takes over the elements that are marked as live. */
+async function renew() {
+  const answer = await poll(document.body.dataset.renew);
   if (!answer.ok) return;
-  const text = await answer.text();
-  // Somebody who has just reached a link by keyboard must not lose it.
-  if (element.contains(document.activeElement)) return;
-  const fresh = new DOMParser().parseFromString(text, "text/html");
-  element.replaceChildren(...fresh.body.childNodes);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const element of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(element.id);
+    // Somebody who has just reached a link by keyboard must not lose it.
+    if (!other || element.contains(document.activeElement)) continue;
+    element.className = other.className;
+    element.replaceChildren(...other.childNodes);
+  }
 }
 
-for (const element of document.querySelectorAll("[data-refresh]")) {
-  (async () => {
-    for (;;) {
-      await pause(1000 * Number(element.dataset.everyS));
-      await seen();
-      await renew(element, element.dataset.refresh).catch(() => {});
-    }
-  })();
+async function keepFresh() {
+  for (;;) {
+    await pause(1000 * Number(document.body.dataset.everyS));
+    await seen();
+    await renew().catch(() => {});
+  }
 }
+
+if (document.body.dataset.renew) keepFresh();
 
 // --- alerts: sight and sound -----------------------------------------------------------------------------
 
@@ -71,7 +83,7 @@ const sound = (() => {
 
   return (level) => {
     const urgent = level === "critical" || level === "high";
-    if (mute.checked && !urgent) return;
+    if (context.state !== "running" || (mute.checked && !urgent)) return;
     for (let stroke = 0; stroke < (urgent ? 4 : 1); stroke++) {
       const start = context.currentTime + stroke * 0.28;
       const tone = context.createOscillator();
@@ -89,21 +101,18 @@ const sound = (() => {
 
 async function hearNews(path) {
   const bar = document.getElementById("news");
-  const alerts = document.getElementById("alerts");
-  // Kept from page to page, so that what was called out once is not called out again.
-  let after = sessionStorage.getItem("news");
+  // Kept from page to page, so that what comes up between two pages is called out on the second.
+  let after = sessionStorage.getItem("news") ?? document.body.dataset.newest;
   for (;;) {
+    sessionStorage.setItem("news", after);
     await seen();
     try {
       const answer = await poll(after ? `${path}?after=${encodeURIComponent(after)}` : path);
       if (answer.status === 200) {
         const news = await answer.json();
-        const first = after === null;
-        after = news.id;
-        sessionStorage.setItem("news", after);
-        if (alerts) await renew(alerts, alerts.dataset.alerts);
-        // The newest alert at sign-in is no news; it stands in the list.
-        if (!first) call(bar, news);
+        after = news.newest;
+        call(bar, news.alerts);
+        if (document.body.dataset.renew) await renew();
       } else if (answer.status !== 204) {
         await pause(2000);
       }
@@ -113,13 +122,20 @@ async function hearNews(path) {
   }
 }
 
-function call(bar, news) {
+const LEVELS = ["low", "medium", "high", "critical"];
+
+/** Calls out the gravest of several, however new the others are. */
+function call(bar, alerts) {
+  if (!alerts.length) return;
+  const grave = (alert) => LEVELS.indexOf(alert.level);
+  const gravest = alerts.reduce((a, b) => (grave(b) > grave(a) ? b : a));
   const link = document.createElement("a");
-  link.href = `/alerts/${encodeURIComponent(news.id)}`;
-  link.textContent = `${news.level.toUpperCase()} alert: ${news.text}`;
+  link.href = `/alerts/${encodeURIComponent(gravest.id)}`;
+  const others = alerts.length > 1 ? ` and ${alerts.length - 1} more` : "";
+  link.textContent = `${gravest.level.toUpperCase()} alert: ${gravest.text}${others}`;
   bar.replaceChildren(link);
   bar.hidden = false;
-  sound(news.level);
+  sound(gravest.level);
 }
 
 if (document.body.dataset.news) hearNews(document.body.dataset.news);
@@ -136,7 +152,7 @@ async function show(section) {
   const plates = section.querySelector(".plates");
   const path = `/aim/${encodeURIComponent(section.dataset.camera)}/picture`;
   const times = [];
-  let said = 0;
+  let said = -Infinity;
   for (;;) {
     await seen();
     try {
@@ -156,7 +172,8 @@ async function show(section) {
       const now = performance.now();
       times.push(now);
       while (times[0] < now - 2000) times.shift();
-      rate.textContent = `${beside.width} × ${beside.height}, ${(times.length / 2).toFixed(0)} pictures a second here`;
+      const fps = 1000 * (times.length - 1) / (now - times[0]);
+      rate.textContent = `${beside.width} × ${beside.height}${times.length > 3 ? `, ${fps.toFixed(0)} pictures a second here` : ""}`;
       // A sentence that changes with each frame can be neither read nor heard.
       if (now - said > 1000 && advice.textContent !== beside.advice) {
         advice.textContent = beside.advice;

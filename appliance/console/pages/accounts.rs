@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::Frame;
-use crate::console::accounts::{AccountView, OneTimeCode, Role, Standing};
+use crate::console::accounts::{AccountView, AccountsError, OneTimeCode, Role, Standing};
 use crate::console::answer::{Failure, page, see};
 use crate::console::desk::Desk;
 use crate::console::gate::Visit;
@@ -74,7 +74,7 @@ pub async fn change(
     Extension(visit): Extension<Visit>,
     Form(form): Form<Change>,
 ) -> Result<Response, Failure> {
-    let name = PersonName::parse(&form.name).map_err(|error| Failure::Refused(error.to_string()))?;
+    let name = PersonName::parse(&form.name).map_err(AccountsError::from)?;
     let subject = name.clone();
     let code = desk.accounts(move |accounts| match form.change {
         What::Release => accounts.release(subject.as_str()).map(|()| None),
@@ -107,5 +107,5 @@ async fn show_with(desk: &Arc<Desk>, visit: Visit, fresh: Option<Fresh>) -> Resu
 }
 
 async fn tell(desk: &Desk, visit: &Visit, what: String) -> Result<(), Failure> {
-    desk.audit(Some(&visit.person), visit.from, Act::ChangedAccount { what }).await
+    desk.audit(&visit.person, visit.from, Act::ChangedAccount { what }).await
 }

@@ -25,13 +25,6 @@ struct Page {
 }
 
 #[derive(Template)]
-#[template(path = "alerts.html", block = "now", config = "appliance/console/askama.toml")]
-struct Now {
-    frame: Frame,
-    alerts: Vec<AlertView>,
-}
-
-#[derive(Template)]
 #[template(path = "alert.html", config = "appliance/console/askama.toml")]
 struct One {
     frame: Frame,
@@ -45,15 +38,6 @@ pub async fn show(
     let (frame, _) = Frame::new(&desk, visit, "Alerts").await?;
     let alerts = desk.ask(|unit| unit.alerts(SHOWN)).await?;
     page(&Page { frame, alerts })
-}
-
-pub async fn now(
-    State(desk): State<Arc<Desk>>,
-    Extension(visit): Extension<Visit>,
-) -> Result<Response, Failure> {
-    let (frame, _) = Frame::new(&desk, visit, "Alerts").await?;
-    let alerts = desk.ask(|unit| unit.alerts(SHOWN)).await?;
-    page(&Now { frame, alerts })
 }
 
 pub async fn one(

@@ -13,11 +13,11 @@ use serde::Deserialize;
 
 use super::Frame;
 use crate::console::accounts::{AccountsError, FAILURES_MAX, PASSWORD_MAX, PASSWORD_MIN, Person, Proof};
-use crate::console::answer::{Failure, page, see};
+use crate::console::answer::{Failure, page, see, sentence};
 use crate::console::desk::Desk;
 use crate::console::gate::{Visit, session_cookie, sign_out as end_session};
 use crate::console::unit::Act;
-use crate::words::UnitId;
+use crate::words::{PersonName, UnitId};
 
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "appliance/console/askama.toml")]
@@ -105,7 +105,9 @@ pub async fn set_up(
             tell_refusal(&desk, account, now_locked, peer.ip()).await?;
             refused("The code and the name do not fit, or the code has been used.".to_owned()).await
         }
-        Err(error @ (AccountsError::Weak(_) | AccountsError::Name(_))) => refused(error.to_string()).await,
+        Err(error @ (AccountsError::Weak(_) | AccountsError::Name(_))) => {
+            refused(sentence(&error.to_string())).await
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -143,7 +145,7 @@ pub async fn change_password(
         Proof::Accepted(person) => {
             desk.sessions().end_all_of(&person.name);
             let what = "changed the own password".to_owned();
-            desk.audit(Some(&person), visit.from, Act::ChangedAccount { what }).await?;
+            desk.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
             Ok(see("/sign-in"))
         }
         Proof::Refused { account, now_locked } => {
@@ -158,7 +160,7 @@ pub async fn sign_out(
     Extension(visit): Extension<Visit>,
     jar: CookieJar,
 ) -> Result<Response, Failure> {
-    desk.audit(Some(&visit.person), visit.from, Act::SignedOut).await?;
+    desk.audit(&visit.person, visit.from, Act::SignedOut).await?;
     Ok((end_session(&desk, jar), see("/sign-in")).into_response())
 }
 
@@ -188,19 +190,19 @@ async fn let_in(
     from: IpAddr,
     act: Act,
 ) -> Result<Response, Failure> {
-    desk.audit(Some(&person), from, act).await?;
+    desk.audit(&person, from, act).await?;
+    // A session that this browser had before ends here.
+    let jar = end_session(desk, jar);
     let token = desk.sessions().begin(person, desk.clock.now());
     Ok((jar.add(session_cookie(token)), see("/")).into_response())
 }
 
 async fn tell_refusal(
     desk: &Desk,
-    account: Option<crate::words::PersonName>,
+    account: Option<PersonName>,
     now_locked: bool,
     from: IpAddr,
 ) -> Result<(), Failure> {
     let act = if now_locked { Act::AccountLocked } else { Act::SignInRefused };
-    let at = desk.clock.now().wall;
-    let access = crate::console::Access { at, who: account, role: None, from, act };
-    desk.ask(move |unit| unit.audit(access)).await
+    desk.audit_stranger(account, from, act).await
 }

@@ -21,7 +21,7 @@ use super::desk::Desk;
 use super::gate::Visit;
 use super::routes::{Route, table};
 use super::unit::{Overview, ServiceState};
-use crate::words::UnitId;
+use crate::words::{RecordId, UnitId};
 
 /// What surrounds every page of somebody signed in: navigation, the unit's name and state, the way out.
 pub struct Frame {
@@ -31,6 +31,8 @@ pub struct Frame {
     person: Person,
     csrf: String,
     links: Vec<NavigationLink>,
+    /// The newest alert when the page was made: what comes after it is news.
+    newest_alert: Option<RecordId>,
     now: Timestamp,
 }
 
@@ -57,6 +59,7 @@ impl Frame {
             unit: desk.unit.name(),
             service: overview.service.state,
             links: links.filter_map(link).collect(),
+            newest_alert: *desk.unit.newest_alert().borrow(),
             person: visit.person,
             csrf: visit.csrf,
             now: desk.clock.now().wall,

@@ -20,15 +20,6 @@ struct Page {
     next: NextStep,
 }
 
-/// The part of the page that a script brings up to date.
-#[derive(Template)]
-#[template(path = "overview.html", block = "now", config = "appliance/console/askama.toml")]
-struct Now {
-    frame: Frame,
-    overview: Overview,
-    next: NextStep,
-}
-
 pub async fn show(
     State(desk): State<Arc<Desk>>,
     Extension(visit): Extension<Visit>,
@@ -36,15 +27,6 @@ pub async fn show(
     let (frame, overview) = Frame::new(&desk, visit, "Overview").await?;
     let next = next_step(&overview, frame.now);
     page(&Page { frame, overview, next })
-}
-
-pub async fn now(
-    State(desk): State<Arc<Desk>>,
-    Extension(visit): Extension<Visit>,
-) -> Result<Response, Failure> {
-    let (frame, overview) = Frame::new(&desk, visit, "Overview").await?;
-    let next = next_step(&overview, frame.now);
-    page(&Now { frame, overview, next })
 }
 
 /// The one thing that helps most now, and the page where it is done.

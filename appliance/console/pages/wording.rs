@@ -24,16 +24,16 @@ pub fn ago(at: &Timestamp, now: &Timestamp) -> String {
     }
 }
 
-/// In the two largest units that matter.
+/// In the two largest units that matter, with spaces at which no line breaks.
 pub fn duration(seconds: &u64) -> String {
     let seconds = *seconds;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match () {
-        () if days >= 2 => format!("{days} days"),
-        () if hours >= 10 => format!("{hours} h"),
-        () if hours >= 1 => format!("{hours} h {} min", minutes % 60),
-        () if minutes >= 1 => format!("{minutes} min"),
-        () => format!("{seconds} s"),
+        () if days >= 2 => format!("{days}\u{a0}days"),
+        () if hours >= 10 => format!("{hours}\u{a0}h"),
+        () if hours >= 1 => format!("{hours}\u{a0}h {}\u{a0}min", minutes % 60),
+        () if minutes >= 1 => format!("{minutes}\u{a0}min"),
+        () => format!("{seconds}\u{a0}s"),
     }
 }
 
@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn times_are_said_as_people_say_them() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
-        let ago_of = |seconds| ago(&Timestamp::from_second(1_790_000_000 - seconds).unwrap(), &now);
+        let plain = |text: String| text.replace('\u{a0}', " ");
+        let ago_of =
+            |seconds: i64| plain(ago(&Timestamp::from_second(1_790_000_000 - seconds).unwrap(), &now));
         assert_eq!(ago_of(0), "just now");
         assert_eq!(ago_of(-30), "just now");
         assert_eq!(ago_of(-600), "in 10 min");
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!(ago_of(3 * 3600 + 125), "3 h 2 min ago");
         assert_eq!(ago_of(30 * 3600), "30 h ago");
         assert_eq!(ago_of(49 * 3600), "2 days ago");
-        assert_eq!(ago(&Timestamp::MIN, &Timestamp::MAX).split(' ').nth(1), Some("days"));
+        assert_eq!(plain(ago(&Timestamp::MIN, &Timestamp::MAX)).split(' ').nth(1), Some("days"));
     }
 
     #[test]
