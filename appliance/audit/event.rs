@@ -83,15 +83,16 @@ pub enum Event {
         why: String,
     },
     ManualEntryRequested {
-        plate: Plate,
+        /// A plate, or a part of one.
+        plate: String,
         reason: String,
     },
     ManualEntryApproved {
-        plate: Plate,
+        plate: String,
         requested_by: PersonName,
     },
     ManualEntryRemoved {
-        plate: Plate,
+        plate: String,
         why: String,
     },
     ServiceStateChanged(ServiceChange),

@@ -7,9 +7,10 @@ mod mistake;
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::words::UnitId;
+use crate::{alert, capture, console, delivery, health, hotlist, passage, record, vision};
 
 pub use mistake::{ConfigError, Mistake, parse};
 
@@ -21,8 +22,25 @@ pub const SAMPLE: &str = include_str!("../../config/milepost.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub unit: Unit,
+    /// At least one.
+    #[serde(deserialize_with = "named_apart")]
+    pub camera: Vec<capture::Config>,
     #[serde(default)]
-    pub health: crate::health::Config,
+    pub vision: vision::Config,
+    #[serde(default)]
+    pub passage: passage::Config,
+    #[serde(default)]
+    pub hotlist: hotlist::Config,
+    #[serde(default)]
+    pub alert: alert::Config,
+    #[serde(default)]
+    pub record: record::Config,
+    #[serde(default)]
+    pub delivery: delivery::Config,
+    #[serde(default)]
+    pub health: health::Config,
+    #[serde(default)]
+    pub console: console::Config,
 }
 
 /// Section `[unit]`.
@@ -51,6 +69,20 @@ pub enum Kind {
 
 fn default_state_dir() -> PathBuf {
     PathBuf::from("/var/lib/milepost")
+}
+
+/// Reads and pages tell cameras apart by name alone.
+fn named_apart<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<capture::Config>, D::Error> {
+    let cameras: Vec<capture::Config> = Vec::deserialize(deserializer)?;
+    if cameras.is_empty() {
+        return Err(de::Error::custom("a unit needs at least one camera"));
+    }
+    for (index, camera) in cameras.iter().enumerate() {
+        if cameras[..index].iter().any(|other| other.name == camera.name) {
+            return Err(de::Error::custom(format!("two cameras are named {:?}", camera.name.as_str())));
+        }
+    }
+    Ok(cameras)
 }
 
 impl Config {

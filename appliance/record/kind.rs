@@ -18,11 +18,20 @@ pub enum Kind {
     /// A certificate of purge.
     Certificate,
     Read,
+    /// What a person found when they looked at an alert.
+    Disposition,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Alert, Self::Picture, Self::Health, Self::Audit, Self::Certificate, Self::Read];
+    pub const ALL: [Self; 7] = [
+        Self::Alert,
+        Self::Picture,
+        Self::Health,
+        Self::Audit,
+        Self::Certificate,
+        Self::Read,
+        Self::Disposition,
+    ];
 
     /// Whether it shows a vehicle, so that its end needs a certificate.
     pub fn is_captured(self) -> bool {
@@ -94,6 +103,7 @@ pub(super) enum Class {
     Alert,
     /// A picture of a hit.
     Evidence,
+    Disposition,
     Health,
     Audit,
     Certificate,
@@ -103,9 +113,10 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Alert,
         Self::Evidence,
+        Self::Disposition,
         Self::Health,
         Self::Audit,
         Self::Certificate,
@@ -119,6 +130,7 @@ impl Class {
             (Kind::Alert, _) => Self::Alert,
             (Kind::Picture, true) => Self::Evidence,
             (Kind::Picture, false) => Self::ReadPicture,
+            (Kind::Disposition, _) => Self::Disposition,
             (Kind::Health, _) => Self::Health,
             (Kind::Audit, _) => Self::Audit,
             (Kind::Certificate, _) => Self::Certificate,
@@ -139,6 +151,7 @@ impl Class {
         match self {
             Self::Alert => Kind::Alert,
             Self::Evidence | Self::ReadPicture => Kind::Picture,
+            Self::Disposition => Kind::Disposition,
             Self::Health => Kind::Health,
             Self::Audit => Kind::Audit,
             Self::Certificate => Kind::Certificate,
