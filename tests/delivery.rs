@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use milepost::crypto::{Digest, SigningKey, VerifyingKey};
+use milepost::audit::Audit;
+use milepost::crypto::{Digest, SigningKey, UnitKey, VerifyingKey};
 use milepost::delivery::{
     Arrival, Config, Delivery, Event, Inbound, Kind, Link, LinkEvent, LinkFault, LinkState, ListTopic,
     MemoryShelf, OfflineReason, Presence, Receipt, Received, Shelf, Subscriptions, Topic, UnitTopic, tls,
 };
 use milepost::enroll::Authority;
 use milepost::receive::{self, Receiver};
-use milepost::system::SystemClock;
+use milepost::record::{self, NewRecord, Records};
+use milepost::system::{Clock, Disk, RealDisk, SystemClock};
 use milepost::words::{ListName, RecordId, UnitId};
 use support::{Mosquitto, eventually};
 use tokio::sync::mpsc;
@@ -218,7 +220,7 @@ fn records_are_received_receipted_and_let_go() {
     let jpeg = vec![0xff; 60_000];
     let picture = north.shelf.put(Kind::AlertPicture, now, jpeg.clone());
     let mut all = HashSet::from([alert, picture]);
-    for kind in [Kind::HealthChange, Kind::Audit, Kind::PurgeCertificate, Kind::Disposition] {
+    for kind in [Kind::HealthChange, Kind::Audit, Kind::PurgeCertificate] {
         all.insert(north.shelf.put(kind, now, b"{}".to_vec()));
     }
     let mut late = RecordId::new();
@@ -240,10 +242,50 @@ fn records_are_received_receipted_and_let_go() {
     assert_eq!(line["event"]["source"], "milepost/units/north-7");
     assert_eq!(line["event"]["type"], "milepost.read.v1");
 
-    eventually("the status has seen it all", || north.delivery.status().counts.records_received == 256);
+    eventually("the status has seen it all", || north.delivery.status().counts.records_received == 255);
     let status = north.delivery.status();
     assert!(status.is_connected() && status.in_flight == 0 && status.awaiting_receipt == 0, "{status:?}");
-    assert_eq!(status.counts.records_published, 256);
+    assert_eq!(status.counts.records_published, 255);
+}
+
+#[test]
+fn the_store_purges_what_is_receipted_and_its_certificate_follows() {
+    let broker = Mosquitto::start();
+    let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
+    let vault = folder.path().join("vault");
+    let _receiver = receiver(&broker, &vault, &key, &folder.path().join("receipts.key"));
+    let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) = (Arc::new(RealDisk), Arc::new(SystemClock::new()));
+    let (audit, _) = Audit::open(&folder.path().join("audit"), disk.clone(), clock.clone()).unwrap();
+    let (unit_key, place) = (UnitKey::generate(), folder.path().join("records"));
+    let opened =
+        Records::open(record::Config::default(), &place, &unit_key, disk, clock.clone(), Arc::new(audit));
+    let records = Arc::new(opened.unwrap().0);
+    let config =
+        Config { receivers: vec![key.verifying_key()], broker: broker.client("north-7"), ..config() };
+    let (delivery, _inbound) =
+        Delivery::start(config, unit("north-7"), &[], records.clone(), clock.clone()).unwrap();
+    let record = |kind, body: &[u8]| NewRecord {
+        id: RecordId::new(),
+        kind,
+        hit: true,
+        belongs_to: None,
+        captured: clock.now(),
+        clock_trusted: true,
+        body: body.to_vec(),
+    };
+    let evidence = vec![
+        record(record::Kind::Alert, b"{\"text\":\"ABC123\"}"),
+        record(record::Kind::Picture, &[0xff; 60_000]),
+    ];
+    let ids: Vec<RecordId> = evidence.iter().map(|record| record.id).collect();
+    records.store_all(evidence).unwrap();
+    eventually("nothing is held", || records.counts().held.values().sum::<u64>() == 0);
+    delivery.stop();
+    let found = stored(&vault);
+    assert!(ids.iter().all(|id| found.get(id) == Some(&1)));
+    let events = files(&vault).into_iter().filter(|path| path.ends_with("events.jsonl"));
+    let certificates: String = events.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert!(ids.iter().all(|id| certificates.contains(&id.to_string())), "{certificates}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod receipts;
 mod session;
 mod shelf;
 mod status;
+mod stored;
 pub mod tls;
 mod topics;
 

@@ -197,7 +197,7 @@ impl Session {
         self.notice(&link, UnitTopic::Status, birth.to_json())?;
         health.mark_changed();
 
-        let (shelf, inbound) = (self.shelf.clone(), self.inbound.clone());
+        let (mut stored, inbound) = (self.shelf.subscribe(), self.inbound.clone());
         loop {
             let until = self.fill(&link)?;
             let now = self.now();
@@ -211,7 +211,7 @@ impl Session {
                         self.on_event(&link, event)?;
                     }
                 }
-                () = shelf.changed().notified() => {}
+                Ok(()) = stored.changed() => {}
                 () = sleep(until.map(|until| until.saturating_sub(now))) => {}
                 Ok(()) = health.changed() => {
                     let report = health.borrow_and_update().clone();
@@ -283,9 +283,7 @@ impl Session {
             Kind::Alert => UnitTopic::Alerts,
             Kind::AlertPicture | Kind::ReadPicture => UnitTopic::Picture(*first),
             Kind::Read => UnitTopic::Reads,
-            Kind::Disposition | Kind::HealthChange | Kind::Audit | Kind::PurgeCertificate => {
-                UnitTopic::Events
-            }
+            Kind::HealthChange | Kind::Audit | Kind::PurgeCertificate => UnitTopic::Events,
         };
         let payload = if kind.is_batched() { batch(&bodies) } else { bodies.concat() };
         let size = payload.len();

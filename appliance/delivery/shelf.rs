@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::crypto::Digest;
 use crate::words::RecordId;
@@ -14,7 +14,6 @@ use crate::words::RecordId;
 pub enum Kind {
     Alert,
     AlertPicture,
-    Disposition,
     HealthChange,
     Audit,
     PurgeCertificate,
@@ -23,10 +22,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Alert,
         Self::AlertPicture,
-        Self::Disposition,
         Self::HealthChange,
         Self::Audit,
         Self::PurgeCertificate,
@@ -100,15 +98,16 @@ pub trait Shelf: Send + Sync + 'static {
     /// The receiver has these, by a receipt that was verified. Durable on return, one answer for each, in order.
     fn received(&self, receipts: &[Received]) -> Vec<Acceptance>;
 
-    /// Told whenever something new waits.
-    fn changed(&self) -> &Notify;
+    /// Changes whenever something new may wait.
+    fn subscribe(&self) -> watch::Receiver<u64>;
 }
 
 /// The store's twin in memory, for tests and simulated units.
 #[derive(Default)]
 pub struct MemoryShelf {
+    /// True once published.
     records: Mutex<BTreeMap<RecordId, (Parcel, bool)>>,
-    changed: Notify,
+    changed: watch::Sender<u64>,
 }
 
 impl MemoryShelf {
@@ -119,7 +118,7 @@ impl MemoryShelf {
     pub fn put(&self, kind: Kind, captured: Timestamp, body: Vec<u8>) -> RecordId {
         let id = RecordId::new();
         self.lock().insert(id, (Parcel { id, kind, captured, body }, false));
-        self.changed.notify_one();
+        self.changed.send_modify(|changes| *changes += 1);
         id
     }
 
@@ -170,7 +169,7 @@ impl Shelf for MemoryShelf {
         receipts.iter().map(&mut accept).collect()
     }
 
-    fn changed(&self) -> &Notify {
-        &self.changed
+    fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 }

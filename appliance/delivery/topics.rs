@@ -20,7 +20,7 @@ pub enum UnitTopic {
     Reads,
     /// Retained.
     Health,
-    /// Health changes, dispositions, audit entries, certificates of purge.
+    /// Changes of health, audit entries, certificates of purge.
     Events,
     /// Server to unit, signed.
     Receipts,

@@ -52,6 +52,29 @@ pub(super) struct Shared {
     pub counts: Counts,
 }
 
+impl Shared {
+    /// The waiting records of a class from a place on, oldest first. Segments count from 1: 0 stands for
+    /// memory, whose records are few and come first.
+    fn waiting(&self, class: Class, from: (u32, u32)) -> impl Iterator<Item = Waiting> {
+        let in_memory = self.memory.waiting(class, if from.0 == 0 { from.1 } else { u32::MAX });
+        let in_memory = in_memory.map(move |(number, sealed)| Waiting {
+            id: sealed.slot.head.id,
+            kind: sealed.slot.head.kind,
+            hit: sealed.slot.head.hit,
+            length: sealed.body.len() as u32,
+            cursor: Cursor(class, 0, number),
+        });
+        let on_disk = self.index.waiting(class, from).map(move |(place, entry)| Waiting {
+            id: entry.id,
+            kind: entry.kind,
+            hit: entry.hit,
+            length: entry.length,
+            cursor: Cursor(class, place.segment, u32::from(place.slot)),
+        });
+        in_memory.chain(on_disk)
+    }
+}
+
 /// What became of records that were to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
@@ -157,28 +180,21 @@ impl Records {
                 Some(Cursor(same, segment, slot)) if same == class => (segment, slot + 1),
                 _ => (0, 0),
             };
-            // Segments count from 1: 0 stands for memory, whose records are few and come first.
-            let in_memory = state.memory.waiting(class, if from.0 == 0 { from.1 } else { u32::MAX });
-            let in_memory = in_memory.map(|(number, sealed)| Waiting {
-                id: sealed.slot.head.id,
-                kind: sealed.slot.head.kind,
-                hit: sealed.slot.head.hit,
-                length: sealed.body.len() as u32,
-                cursor: Cursor(class, 0, number),
-            });
-            let on_disk = state.index.waiting(class, from).map(|(place, entry)| Waiting {
-                id: entry.id,
-                kind: entry.kind,
-                hit: entry.hit,
-                length: entry.length,
-                cursor: Cursor(class, place.segment, u32::from(place.slot)),
-            });
-            found.extend(in_memory.chain(on_disk).take(limit - found.len()));
+            found.extend(state.waiting(class, from).take(limit - found.len()));
             if found.len() == limit {
                 break;
             }
         }
         found
+    }
+
+    /// The same for one kind alone: of hits or of the others.
+    pub fn waiting_of(&self, kind: Kind, hit: bool, limit: usize) -> Vec<Waiting> {
+        let class = Class::of(kind, hit);
+        if class.shelf() != Shelf::Kept && !self.config.policy.delivers_reads_without_match() {
+            return Vec::new();
+        }
+        self.lock().waiting(class, (0, 0)).take(limit).collect()
     }
 
     /// Decrypts a record and checks it against its digest.
