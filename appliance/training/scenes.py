@@ -147,7 +147,7 @@ class Composer:
         matrix = np.column_stack([linear @ back, shift])
         cv2.warpAffine(source, matrix, (width, height), dst=canvas, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
         plates = []
-        for (x, y, w, h), corners in zip(scene.boxes, scene.corners):
+        for (x, y, w, h), corners in zip(scene.boxes, scene.corners, strict=True):
             quad = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]) if corners is None else corners
             plates.append(Plate((quad @ linear.T + shift).astype(np.float32), exact=corners is not None))
         return canvas, plates
