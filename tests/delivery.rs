@@ -29,6 +29,10 @@ struct Unit {
     inbound: mpsc::Receiver<Inbound>,
 }
 
+fn every_list() -> Vec<String> {
+    vec!["milepost/v1/lists/#".to_owned()]
+}
+
 impl Unit {
     fn start(broker: &Mosquitto, name: &str, trusted: &[VerifyingKey]) -> Self {
         Self::with(Config { receivers: trusted.to_vec(), broker: broker.client(name), ..config() }, name)
@@ -37,7 +41,8 @@ impl Unit {
     fn with(config: Config, name: &str) -> Self {
         let shelf = Arc::new(MemoryShelf::new());
         let clock = Arc::new(SystemClock::new());
-        let (delivery, inbound) = Delivery::start(config, unit(name), &[], shelf.clone(), clock).unwrap();
+        let (delivery, inbound) =
+            Delivery::start(config, unit(name), every_list(), shelf.clone(), clock).unwrap();
         Self { shelf, delivery, inbound }
     }
 
@@ -263,7 +268,7 @@ fn the_store_purges_what_is_receipted_and_its_certificate_follows() {
     let config =
         Config { receivers: vec![key.verifying_key()], broker: broker.client("north-7"), ..config() };
     let (delivery, _inbound) =
-        Delivery::start(config, unit("north-7"), &[], records.clone(), clock.clone()).unwrap();
+        Delivery::start(config, unit("north-7"), every_list(), records.clone(), clock.clone()).unwrap();
     let record = |kind, body: &[u8]| NewRecord {
         id: RecordId::new(),
         kind,

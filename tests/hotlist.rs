@@ -52,9 +52,10 @@ fn snapshot(key: &SigningKey, version: u64, base: Option<u64>, entries: &[Entry]
         chunks: digests,
     };
     let first = (Topic::Manifest(list()).to_string(), manifest.sign(&[key]));
-    let rest = chunks.into_iter().zip(0..).map(|(chunk, index)| {
-        (Topic::Chunk { list: list(), version, index }.to_string(), chunk)
-    });
+    let rest = chunks
+        .into_iter()
+        .zip(0..)
+        .map(|(chunk, index)| (Topic::Chunk { list: list(), version, index }.to_string(), chunk));
     std::iter::once(first).chain(rest).collect()
 }
 
@@ -228,9 +229,12 @@ fn every_kind_of_bad_message_keeps_the_old_list_and_says_why() {
     };
     let unicode = "{\"plate\":\"\u{0410}BC123\",\"category\":\"stolen\"}\n";
     let nul = "{\"plate\":\"ABC\\u0000\",\"category\":\"stolen\"}\n";
-    let long = format!("{{\"plate\":\"ABC\",\"category\":\"stolen\",\"reason\":\"{}\"}}\n", "x".repeat(1 << 20));
+    let long =
+        format!("{{\"plate\":\"ABC\",\"category\":\"stolen\",\"reason\":\"{}\"}}\n", "x".repeat(1 << 20));
     let never = "{\"plate\":\"ABC\",\"category\":\"stolen\",\"from\":\"9999-01-01T00:00:00Z\",\"until\":\"1900-01-01T00:00:00Z\"}\n";
-    let crowd: String = (0..1000).map(|n| format!("{{\"plate\":\"ABC\",\"category\":\"stolen\",\"case\":\"{n}\"}}\n")).collect();
+    let crowd: String = (0..1000)
+        .map(|n| format!("{{\"plate\":\"ABC\",\"category\":\"stolen\",\"case\":\"{n}\"}}\n"))
+        .collect();
     let mut version = 100;
     let mut bad_content = |content: &[u8], count| {
         version += 1;
@@ -250,7 +254,11 @@ fn every_kind_of_bad_message_keeps_the_old_list_and_says_why() {
         ("changed", vec![(topic.clone(), changed)], "signature"),
         ("not JSON", vec![(topic.clone(), b"\0\xff{".to_vec())], "envelope"),
         ("older", vec![snapshot(&key, 6, None, &entries(9)).remove(0)], "older than version 7"),
-        ("a manifest of 10 GB", vec![(topic.clone(), announce(300, 10_000_000_000, vec![]).sign(&[&key]))], "more than a list may hold"),
+        (
+            "a manifest of 10 GB",
+            vec![(topic.clone(), announce(300, 10_000_000_000, vec![]).sign(&[&key]))],
+            "more than a list may hold",
+        ),
         ("longer than a message", vec![(topic.clone(), vec![b'['; 2 << 20])], "2097152 bytes"),
         (
             "decompression bomb",
@@ -260,7 +268,11 @@ fn every_kind_of_bad_message_keeps_the_old_list_and_says_why() {
             ],
             "unpacks to more than",
         ),
-        ("the bomb again", vec![(topic.clone(), announce(400, 1, vec![Digest::of(&bomb)]).sign(&[&key]))], "already refused"),
+        (
+            "the bomb again",
+            vec![(topic.clone(), announce(400, 1, vec![Digest::of(&bomb)]).sign(&[&key]))],
+            "already refused",
+        ),
     ];
     for (case, messages, said) in cases {
         unit.hears_all(&messages);

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Digest, KeyId};
-use crate::words::{CameraId, ListName, PersonName, Plate, RecordId};
+use crate::words::{CameraId, ListName, PersonName, RecordId};
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -94,6 +94,7 @@ pub(super) fn batch(events: &[Vec<u8>]) -> Vec<u8> {
 fn event_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Alert => "milepost.alert.v1",
+        Kind::Disposition => "milepost.disposition.v1",
         Kind::HealthChange => "milepost.health-change.v1",
         Kind::Audit => "milepost.audit.v1",
         Kind::PurgeCertificate => "milepost.purge-certificate.v1",

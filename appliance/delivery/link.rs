@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rumqttc::{
@@ -26,9 +26,13 @@ pub struct Link {
     client: AsyncClient,
     events: mpsc::Receiver<LinkEvent>,
     pump: JoinHandle<()>,
+    asked: Asked,
     /// The broker still has our subscriptions and what it queued for us.
     pub session_present: bool,
 }
+
+/// Filters whose subscription the broker has not answered, in the order of asking.
+type Asked = Arc<Mutex<VecDeque<String>>>;
 
 /// What a connection tells.
 #[derive(Debug)]
@@ -121,18 +125,26 @@ impl Link {
         let timeout = Duration::from_secs(broker.connect_timeout_s.get().into());
         let connack = tokio::time::timeout(timeout, connack(&mut event_loop)).await;
         let connack = connack.map_err(|_| LinkFault::Silent)??;
-        let mut asked = VecDeque::new();
-        if subscriptions.renew || !connack.session_present {
-            // One packet each, so that a refusal names its filter.
-            for filter in &subscriptions.filters {
-                let filters = [SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce)];
-                client.try_subscribe_many(filters).map_err(|_| LinkFault::Silent)?;
-                asked.push_back(filter.clone());
-            }
-        }
         let (sender, events) = mpsc::channel(REQUESTS);
-        let pump = tokio::spawn(pump(event_loop, asked, sender));
-        Ok(Self { client, events, pump, session_present: connack.session_present })
+        let asked = Asked::default();
+        let pump = tokio::spawn(pump(event_loop, asked.clone(), sender));
+        let link = Self { client, events, pump, asked, session_present: connack.session_present };
+        if subscriptions.renew || !link.session_present {
+            // One packet each, so that a refusal names its filter.
+            subscriptions.filters.iter().try_for_each(|filter| link.subscribe(filter.clone()))?;
+        }
+        Ok(link)
+    }
+
+    /// Asks for what this filter matches; the broker then sends what it retains under it, also again.
+    pub fn subscribe(&self, filter: String) -> Result<(), LinkFault> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push_back(filter.clone());
+        let filters = [SubscribeFilter::new(filter, QoS::AtLeastOnce)];
+        self.client.try_subscribe_many(filters).map_err(|_| LinkFault::Silent)
+    }
+
+    pub fn unsubscribe(&self, filter: String) -> Result<(), LinkFault> {
+        self.client.try_unsubscribe(filter).map_err(|_| LinkFault::Silent)
     }
 
     /// The next event; after `Lost` there is none.
@@ -179,18 +191,20 @@ async fn connack(event_loop: &mut EventLoop) -> Result<ConnAck, LinkFault> {
     }
 }
 
-async fn pump(mut event_loop: EventLoop, mut asked: VecDeque<String>, events: mpsc::Sender<LinkEvent>) {
+async fn pump(mut event_loop: EventLoop, asked: Asked, events: mpsc::Sender<LinkEvent>) {
     loop {
         let event = match event_loop.poll().await {
             Ok(Event::Outgoing(Outgoing::Publish(packet))) => LinkEvent::Sent(packet),
             Ok(Event::Incoming(Packet::PubAck(ack))) => LinkEvent::Acknowledged(ack.pkid),
             Ok(Event::Incoming(Packet::Publish(publish))) => LinkEvent::Arrived(Arrival(publish)),
-            Ok(Event::Incoming(Packet::SubAck(ack))) => match asked.pop_front() {
-                Some(filter) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
-                    LinkEvent::SubscriptionRefused { filter }
+            Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                match asked.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                    Some(filter) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
+                        LinkEvent::SubscriptionRefused { filter }
+                    }
+                    _ => continue,
                 }
-                _ => continue,
-            },
+            }
             Ok(_) => continue,
             Err(error) => LinkEvent::Lost(error.into()),
         };

@@ -30,7 +30,7 @@ mod stored;
 pub mod tls;
 mod topics;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, watch};
@@ -46,7 +46,7 @@ pub use status::{Counts, LinkState, LinkStatus, PastFault};
 pub use topics::{ListTopic, Topic, UnitTopic};
 
 use crate::system::Clock;
-use crate::words::{ListName, UnitId};
+use crate::words::UnitId;
 
 /// Why delivery could not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,12 @@ pub struct Inbound {
     pub retained: bool,
 }
 
+/// A change of what the unit wants to be sent.
+enum Interest {
+    Wanted(String),
+    Unwanted(String),
+}
+
 /// Lists and commands that may wait to be taken. What does not fit waits at the broker, unacknowledged.
 const INBOUND: usize = 32;
 
@@ -71,16 +77,17 @@ const INBOUND: usize = 32;
 pub struct Delivery {
     status: watch::Receiver<LinkStatus>,
     health: watch::Sender<Option<Vec<u8>>>,
+    interests: mpsc::UnboundedSender<Interest>,
     stop: watch::Sender<bool>,
-    thread: JoinHandle<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Delivery {
-    /// Starts the thread `delivery`. `lists` are those to subscribe to; none means all that the broker gives.
+    /// Starts the thread `delivery`. `filters` are what to subscribe to besides the unit's own topics.
     pub fn start(
         config: Config,
         unit: UnitId,
-        lists: &[ListName],
+        filters: Vec<String>,
         shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, mpsc::Receiver<Inbound>), DeliveryError> {
@@ -88,8 +95,18 @@ impl Delivery {
         let (status_sender, status) = watch::channel(LinkStatus::new());
         let (health, health_receiver) = watch::channel(None);
         let (stop, stop_receiver) = watch::channel(false);
-        let filters = session::filters(&unit, lists);
-        let session = session::Session::new(config, unit, filters, shelf, clock, inbound, status_sender);
+        let (interests, interests_receiver) = mpsc::unbounded_channel();
+        let filters = session::own_filters(&unit).chain(filters).collect();
+        let session = session::Session::new(
+            config,
+            unit,
+            filters,
+            interests_receiver,
+            shelf,
+            clock,
+            inbound,
+            status_sender,
+        );
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("delivery-store")
@@ -98,7 +115,7 @@ impl Delivery {
         let run = move || runtime.block_on(session.run(health_receiver, stop_receiver));
         let thread =
             std::thread::Builder::new().name("delivery".into()).spawn(run).map_err(DeliveryError::Thread)?;
-        Ok((Self { status, health, stop, thread }, taken))
+        Ok((Self { status, health, interests, stop, thread: Mutex::new(Some(thread)) }, taken))
     }
 
     pub fn status(&self) -> LinkStatus {
@@ -116,10 +133,25 @@ impl Delivery {
     }
 
     /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         self.stop.send_replace(true);
-        if self.thread.join().is_err() {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the delivery thread had already failed");
         }
+    }
+
+    /// Asks for a topic filter, also again: the broker then sends once more what it retains under it.
+    pub fn subscribe(&self, filter: String) {
+        self.interested(Interest::Wanted(filter));
+    }
+
+    pub fn unsubscribe(&self, filter: String) {
+        self.interested(Interest::Unwanted(filter));
+    }
+
+    fn interested(&self, interest: Interest) {
+        // Fails only after `stop`, when nothing is to arrive any more.
+        let _ = self.interests.send(interest);
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::Inbound;
 use super::config::Config;
 use super::events::{Event, batch};
 use super::fault::LinkFault;
@@ -19,8 +18,9 @@ use super::receipts::Receipt;
 use super::shelf::{Acceptance, Kind, Received, Shelf};
 use super::status::{LinkState, LinkStatus, PastFault};
 use super::topics::{Topic, UnitTopic};
+use super::{Inbound, Interest};
 use crate::system::Clock;
-use crate::words::{ListName, RecordId, UnitId};
+use crate::words::{RecordId, UnitId};
 
 /// Birth, last will and clean stop, retained on the unit's status topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,8 @@ const STEADY: Duration = Duration::from_secs(30);
 pub(super) struct Session {
     config: Config,
     unit: UnitId,
-    filters: Vec<String>,
+    filters: BTreeSet<String>,
+    interests: mpsc::UnboundedReceiver<Interest>,
     shelf: Arc<dyn Shelf>,
     clock: Arc<dyn Clock>,
     inbound: mpsc::Sender<Inbound>,
@@ -97,7 +98,8 @@ impl Session {
     pub(super) fn new(
         config: Config,
         unit: UnitId,
-        filters: Vec<String>,
+        filters: BTreeSet<String>,
+        interests: mpsc::UnboundedReceiver<Interest>,
         shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
         inbound: mpsc::Sender<Inbound>,
@@ -109,6 +111,7 @@ impl Session {
             config,
             unit,
             filters,
+            interests,
             shelf,
             clock,
             inbound,
@@ -159,7 +162,8 @@ impl Session {
         health: &mut watch::Receiver<Option<Vec<u8>>>,
         stop: &mut watch::Receiver<bool>,
     ) -> End {
-        let subscriptions = Subscriptions { filters: self.filters.clone(), renew: !self.subscribed };
+        let subscriptions =
+            Subscriptions { filters: self.filters.iter().cloned().collect(), renew: !self.subscribed };
         let at = self.clock.now().wall;
         // By wall time, so that it rises over restarts; by count where the clock does not.
         self.number = (at.as_millisecond().max(0) as u64).max(self.number + 1);
@@ -219,6 +223,7 @@ impl Session {
                         self.notice(&link, UnitTopic::Health, report)?;
                     }
                 }
+                Some(interest) = self.interests.recv() => self.follow(&link, interest)?,
                 Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
                     if let Some((topic, arrival)) = self.arrived.pop_front() {
                         link.accept(&arrival)?;
@@ -233,6 +238,20 @@ impl Session {
                     }
                     return Ok(End::Stopped);
                 }
+            }
+        }
+    }
+
+    /// While the link is down interests wait, and are followed in order over the next one.
+    fn follow(&mut self, link: &Link, interest: Interest) -> Result<(), LinkFault> {
+        match interest {
+            Interest::Wanted(filter) => {
+                self.filters.insert(filter.clone());
+                link.subscribe(filter)
+            }
+            Interest::Unwanted(filter) => {
+                self.filters.remove(&filter);
+                link.unsubscribe(filter)
             }
         }
     }
@@ -283,7 +302,9 @@ impl Session {
             Kind::Alert => UnitTopic::Alerts,
             Kind::AlertPicture | Kind::ReadPicture => UnitTopic::Picture(*first),
             Kind::Read => UnitTopic::Reads,
-            Kind::HealthChange | Kind::Audit | Kind::PurgeCertificate => UnitTopic::Events,
+            Kind::Disposition | Kind::HealthChange | Kind::Audit | Kind::PurgeCertificate => {
+                UnitTopic::Events
+            }
         };
         let payload = if kind.is_batched() { batch(&bodies) } else { bodies.concat() };
         let size = payload.len();
@@ -470,15 +491,10 @@ impl Session {
 /// What topic and header add to a payload, at most.
 const OVERHEAD: usize = 512;
 
-/// What a unit subscribes to.
-pub(super) fn filters(unit: &UnitId, lists: &[ListName]) -> Vec<String> {
+/// What a unit subscribes to for itself.
+pub(super) fn own_filters(unit: &UnitId) -> impl Iterator<Item = String> {
     let own = [UnitTopic::Receipts, UnitTopic::Commands];
-    let mut filters = own.map(|topic| Topic::Unit(unit.clone(), topic).to_string()).to_vec();
-    if lists.is_empty() {
-        filters.push(Topic::FILTER_FOR_LISTS.into());
-    }
-    filters.extend(lists.iter().map(Topic::filter_for_list));
-    filters
+    own.into_iter().map(|topic| Topic::Unit(unit.clone(), topic).to_string())
 }
 
 /// Returns when this is to end: true if on purpose, false if the owner is gone without a word, which leaves

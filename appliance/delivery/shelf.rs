@@ -14,6 +14,7 @@ use crate::words::RecordId;
 pub enum Kind {
     Alert,
     AlertPicture,
+    Disposition,
     HealthChange,
     Audit,
     PurgeCertificate,
@@ -22,9 +23,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Alert,
         Self::AlertPicture,
+        Self::Disposition,
         Self::HealthChange,
         Self::Audit,
         Self::PurgeCertificate,

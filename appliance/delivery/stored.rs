@@ -14,6 +14,7 @@ impl Shelf for Records {
         let (kind, hits): (_, &[bool]) = match kind {
             Kind::Alert => (record::Kind::Alert, &[true]),
             Kind::AlertPicture => (record::Kind::Picture, &[true]),
+            Kind::Disposition => (record::Kind::Disposition, &[true]),
             Kind::HealthChange => (record::Kind::Health, &[false]),
             Kind::Audit => (record::Kind::Audit, &[false]),
             Kind::PurgeCertificate => (record::Kind::Certificate, &[false]),
@@ -35,6 +36,7 @@ impl Shelf for Records {
                     (record::Kind::Alert, _) => Kind::Alert,
                     (record::Kind::Picture, true) => Kind::AlertPicture,
                     (record::Kind::Picture, false) => Kind::ReadPicture,
+                    (record::Kind::Disposition, _) => Kind::Disposition,
                     (record::Kind::Health, _) => Kind::HealthChange,
                     (record::Kind::Audit, _) => Kind::Audit,
                     (record::Kind::Certificate, _) => Kind::PurgeCertificate,

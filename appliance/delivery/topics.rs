@@ -20,7 +20,7 @@ pub enum UnitTopic {
     Reads,
     /// Retained.
     Health,
-    /// Changes of health, audit entries, certificates of purge.
+    /// Answers to alerts, changes of health, audit entries, certificates of purge.
     Events,
     /// Server to unit, signed.
     Receipts,
@@ -71,14 +71,6 @@ impl Topic {
             _ => None,
         }
     }
-
-    /// The filter under which everything of one list arrives.
-    pub fn filter_for_list(list: &ListName) -> String {
-        format!("milepost/v1/lists/{list}/#")
-    }
-
-    /// The filter for every list that the broker lets us read.
-    pub const FILTER_FOR_LISTS: &str = "milepost/v1/lists/#";
 }
 
 /// Parses only the one way of writing a value that we write ourselves: no "+7", no "007", no upper-case UUID.

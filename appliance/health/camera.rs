@@ -88,12 +88,12 @@ impl CameraWatch {
     }
 
     /// Makes the present view the reference; none until the view has settled (about ten seconds).
-    pub fn verify_aim(&mut self, by: PersonName, now: Moment) -> Result<Option<&Reference>, HealthError> {
+    pub fn verify_aim(&mut self, by: PersonName, now: Moment) -> Result<Option<Reference>, HealthError> {
         let captured = self.alignment.capture(by, now.wall)?;
         if captured.is_some() {
-            self.reference = captured;
+            self.reference.clone_from(&captured);
         }
-        Ok(self.reference.as_ref())
+        Ok(captured)
     }
 
     /// What is wrong with the picture. `streaming`: whether the camera delivers at all; a lost camera is

@@ -57,6 +57,7 @@ impl std::fmt::Display for Kind {
             Self::Audit => "audit",
             Self::Certificate => "certificate",
             Self::Read => "read",
+            Self::Disposition => "disposition",
         })
     }
 }

@@ -1,12 +1,12 @@
 //! Reads to alerts and stored records: the one thread that decides what a read leads to.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tracing::{error, info};
 
 use super::board::{Board, Posted};
@@ -76,6 +76,8 @@ pub struct Evidence {
     pub pulse: Arc<Pulse>,
     pub clock: Arc<dyn Clock>,
     pub news: broadcast::Sender<News>,
+    /// For pages that wait for the next alert.
+    pub newest_alert: watch::Sender<Option<RecordId>>,
 }
 
 impl Evidence {
@@ -150,6 +152,7 @@ impl Evidence {
             disposition: None,
             alert: alert.clone(),
         });
+        self.newest_alert.send_replace(Some(alert.id));
         self.tell(News::Alert(Box::new(alert)));
     }
 

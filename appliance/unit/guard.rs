@@ -74,9 +74,8 @@ impl Guard {
             self.duty.observe(self.findings(&report), now);
             report.service = self.duty.report();
             let changes = self.duty.changes();
-            let due = published.is_none_or(|(last, told)| {
-                told != changes || now.since(&last) >= report_every
-            });
+            let due =
+                published.is_none_or(|(last, told)| told != changes || now.since(&last) >= report_every);
             if due {
                 published = Some((now, changes));
                 (self.publish)(serde_json::to_vec(&report).expect("a report is plain data with string keys"));
@@ -137,7 +136,9 @@ impl Guard {
         BrokerReport {
             connected: status.is_connected(),
             fault,
-            certificate_days_left: self.certificate_ends.map(|end| end.duration_since(now.wall).as_hours() / 24),
+            certificate_days_left: self
+                .certificate_ends
+                .map(|end| end.duration_since(now.wall).as_hours() / 24),
         }
     }
 

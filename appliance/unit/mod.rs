@@ -31,7 +31,7 @@ use crate::alert::Alerts;
 use crate::audit::{Audit, AuditError, Event, Who};
 use crate::capture::Capture;
 use crate::config::{Config, ConfigError};
-use crate::console::{Console, ConsoleError};
+use crate::console::{Console, Refused};
 use crate::crypto::{SealError, UnitKey};
 use crate::delivery::{Delivery, DeliveryError, tls};
 use crate::health::{CameraWatch, Service};
@@ -40,7 +40,7 @@ use crate::passage::Passages;
 use crate::record::{RecordError, Records};
 use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
 use crate::vision::{Vision, VisionError};
-use crate::words::{PersonName, RecordId};
+use crate::words::PersonName;
 
 use board::Board;
 use duty::Duty;
@@ -66,7 +66,7 @@ const NEWS_WAITING: usize = 256;
 pub struct Unit {
     cameras: Arc<Vec<Watched>>,
     vision: Vec<JoinHandle<()>>,
-    evidence: JoinHandle<()>,
+    evidence: Option<JoinHandle<()>>,
     delivery: Arc<Delivery>,
     background: Vec<JoinHandle<()>>,
     console: Option<Console>,
@@ -135,7 +135,8 @@ impl Unit {
         let (hotlist, updates) = Hotlist::open(&folder.join("lists"), key, &config.hotlist)?;
 
         let service = Service::new(saved.latched()?, clock.now());
-        let duty = Duty::new(service, saved.clone(), audit.clone(), records.clone(), news.clone(), clock.clone());
+        let duty =
+            Duty::new(service, saved.clone(), audit.clone(), records.clone(), news.clone(), clock.clone());
         let duty = Arc::new(duty);
 
         let (delivery, arrivals) = Delivery::start(
@@ -174,7 +175,7 @@ impl Unit {
         };
         pulses.push(evidence.pulse.clone());
         let (reads, decided) = mpsc::sync_channel(READS_WAITING);
-        let evidence = evidence.start(decided)?;
+        let evidence = Some(evidence.start(decided)?);
 
         let mut cameras = Vec::new();
         let mut vision = Vec::new();
@@ -228,9 +229,7 @@ impl Unit {
             clock: clock.clone(),
         });
         let console = Console::start(&config.console, &folder.join("console"), window.clone(), clock.clone());
-        let console = console
-            .inspect_err(|error| warn!(%error, "the unit works without its console"))
-            .ok();
+        let console = console.inspect_err(|error| warn!(%error, "the unit works without its console")).ok();
         Ok(Self {
             cameras,
             vision,
@@ -253,4 +252,76 @@ impl Unit {
     pub fn news(&self) -> broadcast::Receiver<News> {
         self.news.subscribe()
     }
+
+    pub fn console(&mut self) -> Option<&mut Console> {
+        self.console.as_mut()
+    }
+
+    pub fn duty(&self) -> &Duty {
+        &self.duty
+    }
+
+    pub fn tally(&self) -> TallyCounts {
+        self.tally.counts(self.clock.now().wall)
+    }
+
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Makes every camera's present view its reference, on this person's word.
+    ///
+    /// # Errors
+    /// A sentence, where a view has not settled yet.
+    pub fn verify_aim(&self, by: &PersonName) -> Result<(), Refused> {
+        self.window.verify_aims(by)
+    }
+
+    /// Stops the cameras and waits for the last reads to be decided and stored. Delivery goes on.
+    pub fn stop_reading(&mut self) {
+        for camera in self.cameras.iter() {
+            camera.sight.stop();
+        }
+        for thread in self.vision.drain(..).chain(self.evidence.take()) {
+            join(thread);
+        }
+    }
+
+    /// Stops everything, in the reverse order of the start. What is not delivered stays stored.
+    pub async fn stop(mut self) {
+        ServiceManager::from_environment().stopping();
+        if let Some(console) = self.console.take() {
+            console.stop().await;
+        }
+        let blocking = tokio::task::spawn_blocking(move || {
+            self.stop_reading();
+            self.stop.store(true, Ordering::Relaxed);
+            self.background.drain(..).for_each(join);
+            self.delivery.stop();
+            if let Err(error) = self.audit.append(Who::Unit, Event::Stopped) {
+                warn!(%error, "the audit log could not be written");
+            }
+        });
+        if blocking.await.is_err() {
+            warn!("the unit did not stop in order");
+        }
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        warn!("a thread had already failed");
+    }
+}
+
+/// When the certificate that the broker asks for ends; None while it cannot be read, which delivery reports.
+fn certificate_ends(config: &Config) -> Option<Timestamp> {
+    let path = tls::locate(&config.delivery.broker.certificate);
+    tls::CertificateFacts::load(&path).ok().map(|facts| facts.not_after)
+}
+
+fn make_private(folder: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| StartError::StateDir { path: folder.into(), source })
 }

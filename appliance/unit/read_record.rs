@@ -7,7 +7,7 @@ use super::evidence::PictureRef;
 use crate::hotlist::{Match, MatchKind, StateAgreement};
 use crate::passage::{Direction, Read};
 use crate::system::ClockStatus;
-use crate::words::{CameraId, Candidate, ListName, Probability, RecordId, State, UnitId};
+use crate::words::{CameraId, Candidate, ListName, Probability, RecordId, Slot, State, UnitId};
 
 /// What the department's server learns of a passage. Field names are part of the contract in
 /// `config/asyncapi.yaml`.
@@ -95,5 +95,8 @@ impl<'a> MatchRef<'a> {
 fn characters(read: &Read) -> Vec<Probability> {
     let Some(best) = read.candidates.first() else { return Vec::new() };
     let slots = read.reading.slots();
-    best.plate.as_bytes().iter().zip(slots).map(|(&character, slot)| slot.probability_of(character)).collect()
+    let sure = |(&character, slot): (&u8, &Slot)| {
+        Probability::clamped(f64::from(slot.probability_of(Some(character))))
+    };
+    best.plate.as_bytes().iter().zip(slots).map(sure).collect()
 }

@@ -125,7 +125,8 @@ impl Sight {
     }
 
     fn show(&self, frame: &Frame, sightings: &[Sighting], shown: &mut Option<Moment>) {
-        if self.live.receiver_count() == 0 || shown.is_some_and(|last| frame.taken.since(&last) < LIVE_EVERY) {
+        if self.live.receiver_count() == 0 || shown.is_some_and(|last| frame.taken.since(&last) < LIVE_EVERY)
+        {
             return;
         }
         *shown = Some(frame.taken);

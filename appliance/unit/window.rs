@@ -15,15 +15,14 @@ use super::tally::Tally;
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
 use crate::console::{
-    self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, EntryStage, Freshness, Link, ListView,
-    Lists, LivePicture, ManualEntry, Overview, PictureKind, Records as RecordsView, Refusal, Refused,
-    Service as ServiceView, ServiceChange, ServiceState as StateView, Stock, Verdict, Verification, Verified,
-    Work,
+    self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, EntryStage, Link, Lists, LivePicture,
+    ManualEntry, Overview, PictureKind, Records as RecordsView, Refused, Service as ServiceView,
+    ServiceChange, ServiceState as StateView, Stock, Verdict, Verification, Verified, Work,
 };
 use crate::delivery::{LinkState as BrokerState, LinkStatus};
 use crate::health::{HealthReport, ServiceState};
-use crate::hotlist::{self, Entry, Hotlist, Listed, ListSummary, ManualState, Text};
-use crate::record::{Kind, NewRecord, Reason, Records};
+use crate::hotlist::{self, Entry, Hotlist, Listed, ManualState, Text};
+use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{CameraId, PersonName, RecordId, UnitId};
 
@@ -58,14 +57,17 @@ impl console::Unit for Window {
             reads_today: counts.reads_today,
             alerts_today: counts.alerts_today,
             alerts_open: self.board.open(now),
-            lists: self.list_views(),
+            lists: self.hotlist.summary(now.wall),
             backlog: self.records.counts().held.values().sum(),
             broker: self.broker_link(),
         }
     }
 
     fn live(&self, camera: &CameraId) -> Option<watch::Receiver<Option<Arc<LivePicture>>>> {
-        self.cameras.iter().find(|watched| watched.sight.camera == *camera).map(|watched| watched.sight.live())
+        self.cameras
+            .iter()
+            .find(|watched| watched.sight.camera == *camera)
+            .map(|watched| watched.sight.live())
     }
 
     fn alerts(&self, limit: usize) -> Vec<AlertView> {
@@ -120,7 +122,7 @@ impl console::Unit for Window {
     fn lists(&self) -> Lists {
         let now = self.clock.now().wall;
         let manual = self.hotlist.manual_list().into_iter().map(|entry| manual_view(entry, now)).collect();
-        Lists { lists: self.list_views(), manual }
+        Lists { lists: self.hotlist.summary(now), manual }
     }
 
     fn request_entry(&self, request: EntryRequest, by: &PersonName) -> Result<(), Refused> {
@@ -128,9 +130,7 @@ impl console::Unit for Window {
         let entry = entry_of(request, now)?;
         let event =
             Event::ManualEntryRequested { plate: entry.plate.to_string(), reason: entry.reason.to_string() };
-        self.hotlist
-            .manual_request(entry, by.clone(), now)
-            .map_err(|error| Refused(sentence(error)))?;
+        self.hotlist.manual_request(entry, by.clone(), now).map_err(|error| Refused(sentence(error)))?;
         self.note(Who::Person(by.clone()), event);
         Ok(())
     }
@@ -179,9 +179,7 @@ impl console::Unit for Window {
 
     fn note_work(&self, work: Work, note: &str, by: &PersonName) -> Result<(), Refused> {
         if work == Work::Aimed {
-            for camera in self.cameras.iter() {
-                self.verify_aim(camera, by)?;
-            }
+            self.verify_aims(by)?;
         }
         let what = format!("{}: {note}", work.words());
         self.note(Who::Person(by.clone()), Event::Maintenance { what });
@@ -203,7 +201,9 @@ impl console::Unit for Window {
         let event = match access.act {
             Act::SignedIn => Event::SignedIn { from },
             Act::SignedOut => Event::SignedOut,
-            act @ (Act::SignInRefused | Act::AccountLocked) => Event::SignInFailed { from, why: act.to_string() },
+            act @ (Act::SignInRefused | Act::AccountLocked) => {
+                Event::SignInFailed { from, why: act.to_string() }
+            }
             act @ (Act::ChangedAccount { .. } | Act::AccountSetUp) => {
                 Event::ConfigurationChanged { what: act.to_string() }
             }
@@ -234,15 +234,13 @@ impl Window {
         }
     }
 
-    fn list_views(&self) -> Vec<ListView> {
-        self.hotlist.summary(self.clock.now().wall).into_iter().map(list_view).collect()
-    }
-
     fn broker_link(&self) -> Link {
         let status = self.broker.borrow();
         let (up, since, trouble) = match &status.link {
             BrokerState::Connected { since } => (true, Some(*since), None),
-            BrokerState::Down { since, fault, mend } => (false, Some(*since), Some(format!("{fault} {mend}"))),
+            BrokerState::Down { since, fault, mend } => {
+                (false, Some(*since), Some(format!("{fault} {mend}")))
+            }
             BrokerState::Connecting => (false, None, Some("It is being connected.".to_owned())),
             BrokerState::Stopped => (false, None, Some("The unit is stopping.".to_owned())),
         };
@@ -251,6 +249,10 @@ impl Window {
 
     fn report(&self) -> Option<HealthReport> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn verify_aims(&self, by: &PersonName) -> Result<(), Refused> {
+        self.cameras.iter().try_for_each(|camera| self.verify_aim(camera, by))
     }
 
     /// Makes the present view of a camera its reference, on this person's word.
@@ -321,22 +323,6 @@ fn verdict_view(verdict: alert::Verdict) -> Verdict {
         alert::Verdict::WrongState => Verdict::WrongState,
         alert::Verdict::IncorrectRead => Verdict::IncorrectRead,
         alert::Verdict::Dismissed => Verdict::Dismissed,
-    }
-}
-
-fn list_view(summary: ListSummary) -> ListView {
-    ListView {
-        list: summary.list,
-        version: summary.version,
-        issued: summary.issued,
-        entries: summary.entries,
-        freshness: match summary.freshness {
-            hotlist::Freshness::Fresh => Freshness::Fresh,
-            hotlist::Freshness::Ageing => Freshness::Ageing,
-            hotlist::Freshness::Stale => Freshness::Stale,
-            hotlist::Freshness::Missing => Freshness::Missing,
-        },
-        last_refusal: summary.last_refusal.map(|note| Refusal { at: note.at, why: note.why }),
     }
 }
 

@@ -132,11 +132,7 @@ impl Unit for Twin {
     fn records(&self) -> Records {
         let stock = |kind: &str, waiting| Stock { kind: kind.into(), waiting };
         Records {
-            stock: vec![
-                stock("alerts", 0),
-                stock("pictures", 2),
-                stock("reads", 311),
-            ],
+            stock: vec![stock("alerts", 0), stock("pictures", 2), stock("reads", 311)],
             lost: vec![],
             disk_used_bytes: 412_000_000,
             disk_free_bytes: 27_600_000_000,
