@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::accounts::Role;
 use crate::alert::Alert;
-use crate::hotlist::Category;
-use crate::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
+use crate::hotlist::{Category, ListSummary};
+use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, UnitId};
 
 /// The unit as the console sees it.
 ///
@@ -68,7 +68,7 @@ pub struct Overview {
     pub alerts_today: u64,
     /// Alerts that no person has verified or dismissed yet.
     pub alerts_open: u64,
-    pub lists: Vec<ListView>,
+    pub lists: Vec<ListSummary>,
     /// Records that the server has not yet confirmed.
     pub backlog: u64,
     pub broker: Link,
@@ -209,35 +209,9 @@ impl Verdict {
 
 #[derive(Debug, Clone)]
 pub struct Lists {
-    pub lists: Vec<ListView>,
+    pub lists: Vec<ListSummary>,
     /// Newest first; expired ones stay for a while so that people see why they match no more.
     pub manual: Vec<ManualEntry>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct ListView {
-    pub list: ListName,
-    pub version: u64,
-    /// The list's own date, from which its age counts.
-    pub issued: Timestamp,
-    pub entries: u64,
-    pub freshness: Freshness,
-    pub last_refusal: Option<Refusal>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Freshness {
-    Fresh,
-    Ageing,
-    Stale,
-}
-
-/// A pushed list that the unit did not accept.
-#[derive(Debug, Clone, Serialize)]
-pub struct Refusal {
-    pub at: Timestamp,
-    pub why: String,
 }
 
 /// A manual entry as a person asks for it. The texts are as typed: the hot list's own rules judge them.
@@ -282,27 +256,21 @@ pub enum EntryStage {
 #[derive(Debug, Clone)]
 pub struct Records {
     pub stock: Vec<Stock>,
+    /// Confirmed by the server since the start.
+    pub delivered: u64,
+    /// Destroyed since the start, by reason.
+    pub purged: Vec<(String, u64)>,
     /// Records that were lost, by reason; empty as long as the unit keeps its promise.
     pub lost: Vec<(String, u64)>,
     pub disk_used_bytes: u64,
     pub disk_free_bytes: u64,
-    /// The latest purges, newest first.
-    pub purges: Vec<Purge>,
 }
 
-/// How many records of one kind are where on their way. `kind` is a plural noun, such as "alerts".
+/// How many records of one kind the unit holds. `kind` is a plural noun, such as "alerts".
 #[derive(Debug, Clone)]
 pub struct Stock {
     pub kind: String,
     pub waiting: u64,
-    pub delivered: u64,
-    pub purged: u64,
-}
-
-#[derive(Debug, Clone)]
-pub struct Purge {
-    pub record: RecordId,
-    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -2,12 +2,45 @@
 //!
 //! Owns the following of plates through frames and the vote over their sightings. Must not know how a
 //! plate was found, nor what becomes of a read.
+//!
+//! A vehicle's read is told twice under one id: *early*, as soon as its vote is sure, so that an alert
+//! need not wait for the vehicle to leave; and *final*, when it has left, which is the read to keep.
+
+mod config;
+mod kinship;
+mod passages;
+#[cfg(test)]
+mod simulation;
+mod track;
+mod vote;
 
 use jiff::Timestamp;
 
 use crate::capture::Frame;
 use crate::vision::Corners;
 use crate::words::{CameraId, Candidate, Moment, Reading, RecordId, StateReading};
+
+pub use config::Config;
+pub use passages::{Counts, Passages};
+
+/// What is known of a vehicle that passes.
+#[derive(Clone)]
+pub enum Verdict {
+    /// The vote is sure while the vehicle may still be in view: decide about alerts now. At most one
+    /// for each vehicle, and its final read follows.
+    Early(Read),
+    /// The vehicle has left, or has stood long enough: the read to keep. Exactly one for each vehicle
+    /// that could be read; under its early read's id if there was one, whose text it may correct.
+    Final(Read),
+}
+
+impl Verdict {
+    pub fn read(&self) -> &Read {
+        match self {
+            Self::Early(read) | Self::Final(read) => read,
+        }
+    }
+}
 
 /// What one vehicle's passage showed.
 #[derive(Clone)]

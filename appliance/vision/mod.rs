@@ -3,11 +3,31 @@
 //! Owns the two networks, the geometry between them, and everything OpenCV. Must not know cameras,
 //! earlier frames, or what a plate is wanted for.
 
+mod config;
+mod corners;
+mod cut;
+mod gate;
+pub mod jpeg;
+mod localiser;
+mod mat;
+mod motion;
+mod network;
+mod peaks;
+mod picture;
+mod reader;
+
+use crate::capture::Plane;
 use crate::words::{Probability, Reading, StateReading};
 
-/// A plate's outline in pixels of the full frame, clockwise from the plate's own top left.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Corners(pub [(f32, f32); 4]);
+pub use config::Config;
+pub use corners::Corners;
+pub use motion::MotionGate;
+pub use network::VisionError;
+pub use picture::{Picture, PictureError};
+
+use gate::Gate;
+use localiser::{Found, Localiser};
+use reader::Reader;
 
 /// One plate seen in one frame.
 #[derive(Debug, Clone)]
@@ -21,4 +41,54 @@ pub struct Sighting {
     pub width_px: f32,
     /// Variance of the Laplacian of the rectified plate; higher is sharper.
     pub sharpness: f32,
+}
+
+/// The two networks, ready to look. One for each thread: a look reuses the buffers of the last.
+pub struct Vision {
+    localiser: Localiser,
+    reader: Reader,
+    gate: Gate,
+}
+
+impl Vision {
+    /// Unpacks the networks that are part of the program and checks that they are the ones this code
+    /// was written for.
+    pub fn load(config: &Config) -> Result<Self, VisionError> {
+        network::use_one_thread()?;
+        Ok(Self { localiser: Localiser::load(config)?, reader: Reader::load()?, gate: Gate::new(config) })
+    }
+
+    /// Finds and reads every plate of a frame, surest first. The frame is read where it lies.
+    pub fn look(&mut self, luma: Plane<'_>) -> Result<Vec<Sighting>, VisionError> {
+        let picture = mat::over(luma)?;
+        let mut sightings = Vec::new();
+        for first in self.localiser.find(&picture)? {
+            let Some(found) = self.localiser.look_closer(&picture, &first)? else { continue };
+            let sighting = self.reader.read(&picture, &found)?;
+            if self.gate.admits(&sighting) {
+                sightings.push(sighting);
+            }
+        }
+        Ok(sightings)
+    }
+
+    /// Reads a picture that is one plate cut out with little around it; none if nothing can be read.
+    pub fn read_crop(&mut self, luma: Plane<'_>) -> Result<Option<Sighting>, VisionError> {
+        let picture = mat::over(luma)?;
+        let corners = Corners::of_picture(luma.width, luma.height);
+        let whole = Found { corners, probability: Probability::CERTAIN };
+        let mut surest = self.reader.read(&picture, &whole)?;
+        if let Some(found) = self.localiser.look_closer(&picture, &whole)? {
+            let closer = self.reader.read(&picture, &found)?;
+            if confidence(&closer) > confidence(&surest) {
+                surest = closer;
+            }
+        }
+        Ok(surest.reading.best().map(|_| surest))
+    }
+}
+
+/// How sure the reader is of its best text.
+fn confidence(sighting: &Sighting) -> f64 {
+    sighting.reading.best().map_or(0.0, |best| best.probability.value())
 }

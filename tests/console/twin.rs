@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use milepost::alert::Alert;
 use milepost::console::*;
-use milepost::hotlist::Category;
+use milepost::hotlist::{Category, Freshness, ListSummary};
 use milepost::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
 use opencv::core::{CV_8UC3, Mat, Point, Rect, Scalar, Size, Vector};
 use opencv::{imgcodecs, imgproc};
@@ -130,18 +130,18 @@ impl Unit for Twin {
     }
 
     fn records(&self) -> Records {
-        let stock =
-            |kind: &str, waiting, delivered, purged| Stock { kind: kind.into(), waiting, delivered, purged };
+        let stock = |kind: &str, waiting| Stock { kind: kind.into(), waiting };
         Records {
             stock: vec![
-                stock("alerts", 0, 14, 14),
-                stock("alert pictures", 2, 26, 24),
-                stock("reads", 311, 18_204, 17_950),
+                stock("alerts", 0),
+                stock("pictures", 2),
+                stock("reads", 311),
             ],
             lost: vec![],
             disk_used_bytes: 412_000_000,
             disk_free_bytes: 27_600_000_000,
-            purges: (1..4).map(|n| Purge { record: RecordId::new(), at: before(n * 31) }).collect(),
+            delivered: 18_204,
+            purged: vec![("received".into(), 17_950), ("expired".into(), 254)],
         }
     }
 
@@ -183,13 +183,19 @@ fn before(seconds: i64) -> Timestamp {
 
 fn overview() -> Overview {
     let up = |since| Link { up: true, since: before(since), trouble: None };
-    let list = |name, age_h: i64, version, entries, freshness| ListView {
+    let list = |name, age_h: i64, version, entries, freshness| ListSummary {
         list: ListName::parse(name).unwrap(),
-        version,
-        issued: before(age_h * 3600 + 900),
-        entries,
         freshness,
+        version: Some(version),
+        issued: Some(before(age_h * 3600 + 900)),
+        age_s: Some(age_h as u64 * 3600 + 900),
+        expires: None,
+        installed: Some(before(age_h * 3600)),
+        signed_by: None,
+        entries,
+        on_its_way: None,
         last_refusal: None,
+        refusals: 0,
     };
     Overview {
         service: Service {

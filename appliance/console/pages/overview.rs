@@ -10,7 +10,8 @@ use super::{Frame, wording};
 use crate::console::answer::{Failure, page};
 use crate::console::desk::Desk;
 use crate::console::gate::Visit;
-use crate::console::unit::{Freshness, Overview, ServiceState};
+use crate::console::unit::{Overview, ServiceState};
+use crate::hotlist::Freshness;
 
 #[derive(Template)]
 #[template(path = "overview.html", config = "appliance/console/askama.toml")]
@@ -54,14 +55,15 @@ fn next_step(overview: &Overview, now: Timestamp) -> NextStep {
         };
         return step(Some("/maintenance"), do_it);
     }
-    if overview.lists.is_empty() {
+    if overview.lists.iter().all(|list| list.freshness == Freshness::Missing) {
         return step(
             Some("/lists"),
             "Wait for a hot list: none has arrived, so nothing can match.".to_owned(),
         );
     }
-    if let Some(list) = overview.lists.iter().find(|list| list.freshness == Freshness::Stale) {
-        let age = wording::ago(&list.issued, &now);
+    let stale = overview.lists.iter().find(|list| list.freshness == Freshness::Stale);
+    if let Some((list, issued)) = stale.and_then(|list| Some((list, list.issued?))) {
+        let age = wording::ago(&issued, &now);
         let sentence = format!("Ask for a newer hot list: {} was issued {age}.", list.list);
         return step(Some("/lists"), sentence);
     }
@@ -83,7 +85,8 @@ fn next_step(overview: &Overview, now: Timestamp) -> NextStep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::unit::{CameraView, Link, ListView, Service};
+    use crate::console::unit::{CameraView, Link, Service};
+    use crate::hotlist::ListSummary;
     use crate::words::{CameraId, ListName, PersonName};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -100,13 +103,19 @@ mod tests {
             reads_today: 0,
             alerts_today: 0,
             alerts_open: 0,
-            lists: vec![ListView {
+            lists: vec![ListSummary {
                 list: ListName::parse("state").unwrap(),
-                version: 1,
-                issued: NOW,
-                entries: 1,
                 freshness: Freshness::Fresh,
+                version: Some(1),
+                issued: Some(NOW),
+                age_s: Some(0),
+                expires: None,
+                installed: Some(NOW),
+                signed_by: None,
+                entries: 1,
+                on_its_way: None,
                 last_refusal: None,
+                refusals: 0,
             }],
             backlog: 0,
             broker: up,

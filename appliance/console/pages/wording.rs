@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, Hit};
-use crate::console::unit::{Freshness, ServiceState};
-use crate::hotlist::{Category, Level, MatchKind, StateAgreement};
+use crate::console::unit::ServiceState;
+use crate::hotlist::{Category, Freshness, Level, MatchKind, StateAgreement};
 
 /// A point in time by the unit's own time zone.
 pub fn clock(at: &Timestamp) -> String {
@@ -68,6 +68,7 @@ pub fn freshness(freshness: &Freshness) -> (&'static str, &'static str) {
         Freshness::Fresh => ("good", "Fresh"),
         Freshness::Ageing => ("fair", "Ageing"),
         Freshness::Stale => ("bad", "Stale"),
+        Freshness::Missing => ("bad", "Not there yet"),
     }
 }
 

@@ -1,0 +1,7 @@
+//! The subcommands of `milepost`, one module each: arguments and what they do.
+
+pub mod audit;
+pub mod enroll;
+pub mod hotlist;
+pub mod read;
+pub mod receive;
