@@ -242,7 +242,7 @@ fn alert(
     entry: serde_json::Value,
 ) -> AlertView {
     let alert: Alert = serde_json::from_value(json!({
-        "id": RecordId::new(), "unit": "barrel-7", "camera": "north", "seen": before(seconds_ago),
+        "id": RecordId::new(), "revision": 1, "unit": "barrel-7", "camera": "north", "seen": before(seconds_ago),
         "read": RecordId::new(), "text": plate, "confidence": probability, "doubtful": doubtful,
         "state": "ma", "state_confidence": 0.93, "level": level, "hit": hit,
         "matched": {

@@ -191,6 +191,12 @@ impl Accounts {
         Ok(code)
     }
 
+    /// The name of an account as it was given, whatever the case in which it is written now.
+    pub fn find(&self, name: &str) -> Result<PersonName, AccountsError> {
+        let index = self.book.find(name).ok_or_else(|| AccountsError::Nobody(name.to_owned()))?;
+        Ok(self.book.accounts[index].name.clone())
+    }
+
     /// For who forgot the password: back to a one-time code, with the lock released.
     pub fn reset(&mut self, name: &str) -> Result<OneTimeCode, AccountsError> {
         self.keeps_an_administrator(name)?;

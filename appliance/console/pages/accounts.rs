@@ -7,12 +7,11 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::Frame;
-use crate::console::accounts::{AccountView, AccountsError, OneTimeCode, Role, Standing};
+use crate::console::accounts::{AccountView, OneTimeCode, Role, Standing};
 use crate::console::answer::{Failure, page, see};
 use crate::console::desk::Desk;
 use crate::console::gate::Visit;
 use crate::console::unit::Act;
-use crate::words::PersonName;
 
 #[derive(Template)]
 #[template(path = "accounts.html", config = "appliance/console/askama.toml")]
@@ -74,15 +73,17 @@ pub async fn change(
     Extension(visit): Extension<Visit>,
     Form(form): Form<Change>,
 ) -> Result<Response, Failure> {
-    let name = PersonName::parse(&form.name).map_err(AccountsError::from)?;
-    let subject = name.clone();
-    let code = desk.accounts(move |accounts| match form.change {
-        What::Release => accounts.release(subject.as_str()).map(|()| None),
-        What::Reset => accounts.reset(subject.as_str()).map(Some),
-        What::Disable => accounts.disable(subject.as_str()).map(|()| None),
-        What::Enable => accounts.enable(subject.as_str()).map(|()| None),
+    let changed = desk.accounts(move |accounts| {
+        let name = accounts.find(&form.name)?;
+        let code = match form.change {
+            What::Release => accounts.release(name.as_str()).map(|()| None),
+            What::Reset => accounts.reset(name.as_str()).map(Some),
+            What::Disable => accounts.disable(name.as_str()).map(|()| None),
+            What::Enable => accounts.enable(name.as_str()).map(|()| None),
+        };
+        code.map(|code| (name, code))
     });
-    let code = code.await??;
+    let (name, code) = changed.await??;
     let did = match form.change {
         What::Release => "released the lock of",
         What::Reset => "gave a new one-time code to",
