@@ -1,3 +1,6 @@
-//! What the program's subcommands do: arguments in, the rooms do the work, words and an exit status out.
+//! The program's commands: arguments in, exit status out. Each only calls the library.
 
+pub mod audit;
+pub mod enroll;
 pub mod hotlist;
+pub mod receive;

@@ -6,7 +6,7 @@
 //! everything unacknowledged is sent again: the client library would drop or mix up what it had in flight.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -16,6 +16,8 @@ use serde::Deserialize;
 
 use super::edition::Summary;
 use crate::crypto::{hex, random};
+use crate::delivery::LinkFault;
+use crate::delivery::tls::client_config;
 use crate::hotlist::{MESSAGE_MAX, Topic};
 use crate::words::ListName;
 
@@ -183,7 +185,7 @@ impl Link {
             .set_inflight(IN_FLIGHT)
             .set_max_packet_size(MESSAGE_MAX + 1024, MESSAGE_MAX + 1024)
             .set_transport(Transport::tls_with_config(
-                tls(&publish.ca, &publish.cert, &publish.key)?.into(),
+                client_config(&publish.ca, &publish.cert, &publish.key)?.into(),
             ));
         Ok(Self { options, fruitless: 0 })
     }
@@ -234,10 +236,10 @@ impl Link {
 
     fn connect(&self) -> anyhow::Result<Session> {
         let (client, mut connection) = Client::new(self.options.clone(), 2 * WINDOW);
-        match connection.recv().context("the client was closed")? {
+        match connection.recv().map_err(|_| LinkFault::Silent)? {
             Ok(Event::Incoming(Incoming::ConnAck(_))) => Ok(Session { client, connection }),
             Ok(other) => bail!("the broker answered a connect with {other:?}"),
-            Err(error) => Err(explained(error)),
+            Err(error) => Err(LinkFault::from(error).into()),
         }
     }
 
@@ -254,7 +256,8 @@ impl Link {
 
 impl Session {
     fn event(&mut self) -> anyhow::Result<Event> {
-        self.connection.recv().context("the client was closed")?.map_err(explained)
+        let event = self.connection.recv().map_err(|_| LinkFault::Silent)?;
+        Ok(event.map_err(LinkFault::from)?)
     }
 
     /// Keep-alive answers come every few seconds, so waiting for an event never lasts.
@@ -322,16 +325,5 @@ impl Session {
             }
         }
         Ok(false)
-    }
-}
-
-/// A refused certificate arrives as an input error in the middle of the handshake; say what it is.
-fn explained(error: rumqttc::ConnectionError) -> anyhow::Error {
-    let text = error.to_string();
-    let error = anyhow::Error::new(error);
-    if text.contains("CertificateRequired") || text.contains("UnknownCA") || text.contains("AlertReceived") {
-        error.context("the broker refused the certificate")
-    } else {
-        error
     }
 }

@@ -1,0 +1,124 @@
+//! Records to messages: the MQTT session, priorities, acknowledgements, receipts, back-pressure.
+//!
+//! Owns the connection to the broker, the topics, the envelope of each message and the decision what is sent
+//! next. Must not know how records are stored (see [`Shelf`]), nor what lists and commands mean: those are
+//! handed on as [`Inbound`].
+//!
+//! The promise: a record leaves the unit at least once, in the order of its priority, and stays in the store
+//! until a receipt with its own digest, signed by a receiver that we trust, says that it has arrived.
+//!
+//! ```text
+//! waiting ─► submitted ─► sent (packet id) ─► published (PUBACK) ─► received (signed receipt) ─► the store purges
+//!    ▲           │               │                    │
+//!    └───────────┴── link lost ──┘    no receipt, or another digest: submitted again, marked as historical
+//! ```
+//!
+//! [`outbox`] decides without I/O, [`link`] is one connection, [`session`] is the thin task between them. A
+//! frozen broker, a dead link, a missing receiver: batches feel it, capture never does.
+
+mod config;
+mod events;
+mod fault;
+mod link;
+mod outbox;
+mod pace;
+mod receipts;
+mod session;
+mod shelf;
+mod status;
+pub mod tls;
+mod topics;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+pub use config::{Broker, Config, Window};
+pub use events::{Event, EventError};
+pub use fault::LinkFault;
+pub use link::{Arrival, Link, LinkEvent, Retained, Subscriptions};
+pub use receipts::{Receipt, ReceiptError};
+pub use session::{OfflineReason, Presence};
+pub use shelf::{Acceptance, Kind, MemoryShelf, Parcel, Received, Shelf, ShelfError};
+pub use status::{Counts, LinkState, LinkStatus, PastFault};
+pub use topics::{ListTopic, Topic, UnitTopic};
+
+use crate::system::Clock;
+use crate::words::{ListName, UnitId};
+
+/// Why delivery could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error("the delivery thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A list's message or a command, as it came: whoever takes it verifies it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbound {
+    pub topic: Topic,
+    pub payload: Vec<u8>,
+    /// The broker had kept it; it may be old.
+    pub retained: bool,
+}
+
+/// Lists and commands that may wait to be taken. What does not fit waits at the broker, unacknowledged.
+const INBOUND: usize = 32;
+
+/// The running session. Dropping it without [`stop`](Self::stop) leaves the last word to the last will.
+pub struct Delivery {
+    status: watch::Receiver<LinkStatus>,
+    health: watch::Sender<Option<Vec<u8>>>,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Delivery {
+    /// Starts the thread `delivery`. `lists` are those to subscribe to; none means all that the broker gives.
+    pub fn start(
+        config: Config,
+        unit: UnitId,
+        lists: &[ListName],
+        shelf: Arc<dyn Shelf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, mpsc::Receiver<Inbound>), DeliveryError> {
+        let (inbound, taken) = mpsc::channel(INBOUND);
+        let (status_sender, status) = watch::channel(LinkStatus::new());
+        let (health, health_receiver) = watch::channel(None);
+        let (stop, stop_receiver) = watch::channel(false);
+        let filters = session::filters(&unit, lists);
+        let session = session::Session::new(config, unit, filters, shelf, clock, inbound, status_sender);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("delivery-store")
+            .build()
+            .map_err(DeliveryError::Thread)?;
+        let run = move || runtime.block_on(session.run(health_receiver, stop_receiver));
+        let thread =
+            std::thread::Builder::new().name("delivery".into()).spawn(run).map_err(DeliveryError::Thread)?;
+        Ok((Self { status, health, stop, thread }, taken))
+    }
+
+    pub fn status(&self) -> LinkStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Follows the status without asking for it.
+    pub fn watch(&self) -> watch::Receiver<LinkStatus> {
+        self.status.clone()
+    }
+
+    /// Publishes a health report (JSON), retained. Only the newest one travels.
+    pub fn report_health(&self, report: Vec<u8>) {
+        self.health.send_replace(Some(report));
+    }
+
+    /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        if self.thread.join().is_err() {
+            tracing::error!("the delivery thread had already failed");
+        }
+    }
+}
