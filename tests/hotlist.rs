@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use milepost::crypto::{SigningKey, UnitKey};
+use milepost::crypto::{Digest, SigningKey, UnitKey};
 use milepost::hotlist::{
-    Category, Config, Delta, Digest, Effect, Entry, Hotlist, List, Listed, Manifest, MatchKind, Refusal,
-    Removal, Text, Topic, Updates, pack_chunk,
+    Category, Config, Delta, Effect, Entry, Hotlist, List, Listed, Manifest, MatchKind, Refusal,
+    Removal, Text, Topic, Updates, digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 
@@ -48,7 +48,7 @@ fn snapshot(key: &SigningKey, version: u64, base: Option<u64>, entries: &[Entry]
         issued: issued(),
         expires: None,
         count: entries.len() as u64,
-        digest: Digest::of_chunks(&digests),
+        digest: digest_of_chunks(&digests),
         chunks: digests,
     };
     let first = (Topic::Manifest(list()).to_string(), manifest.sign(&[key]));
@@ -171,6 +171,24 @@ fn chunks_in_any_order_and_doubled_make_a_whole_list_that_survives_a_restart() {
 }
 
 #[test]
+fn chunks_before_their_manifest_are_kept_until_it_comes() {
+    let key = SigningKey::generate();
+    let mut unit = Unit::trusting(&key);
+    let messages = snapshot(&key, 7, None, &entries(1000));
+    let (early, late) = messages[1..].split_at(6);
+    assert!(unit.hears_all(early).is_empty());
+    assert!(unit.hears(&messages[0]).is_empty(), "the others are on their way: nothing to ask for");
+    unit.hears_all(late);
+    assert_eq!(unit.version(), Some(7));
+
+    let messages = snapshot(&key, 8, None, &entries(500));
+    unit.hears_all(messages.iter().rev());
+    assert_eq!(unit.version(), Some(8));
+    assert!(unit.finds("P0499") && !unit.finds("P0500"));
+    assert_eq!(unit.hotlist.summary(at(0).wall)[0].refusals, 0);
+}
+
+#[test]
 fn deltas_follow_in_order_whatever_the_order_of_their_arrival() {
     let key = SigningKey::generate();
     let mut unit = Unit::trusting(&key);
@@ -224,7 +242,7 @@ fn every_kind_of_bad_message_keeps_the_old_list_and_says_why() {
         issued: issued(),
         expires: None,
         count,
-        digest: Digest::of_chunks(&chunks),
+        digest: digest_of_chunks(&chunks),
         chunks,
     };
     let unicode = "{\"plate\":\"\u{0410}BC123\",\"category\":\"stolen\"}\n";

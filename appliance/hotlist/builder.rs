@@ -3,22 +3,20 @@
 //! Rows must end up in blocks by their keyed hash, and chunks bring them in any order. So rows are first
 //! spilled to one temporary file in [`PARTS`] parts by block number, then each part is read back, dealt out
 //! to its blocks and written. Memory: the parts' buffers (8 MB) and then one part at a time. The spill is
-//! sealed with a key that nobody keeps: after a crash it is noise, and the next start deletes it.
+//! sealed with a key that nobody keeps (see `spill`).
 
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::chunk;
 use super::edition::{self, Blocks, Edition, ListKeys};
 use super::entry::Entry;
 use super::filter::Filter;
 use super::listed::Listed;
-use super::message::{Digest, Manifest};
+use super::message::Manifest;
 use super::refusal::{ChunkError, Refusal, StoreError};
 use super::row;
-use crate::crypto::{SealKey, hex, random};
+use super::spill::{Piece, Spill};
+use crate::crypto::Digest;
 
 const PARTS: usize = 128;
 const BUFFER: usize = 64 << 10;
@@ -39,8 +37,7 @@ pub struct Builder {
 struct Part {
     /// Rows not yet spilled, each behind its block number (4 bytes).
     buffer: Vec<u8>,
-    /// Where in the spill the part's pieces lie: offset and length.
-    pieces: Vec<(u64, usize)>,
+    pieces: Vec<Piece>,
 }
 
 /// What a chunk did.
@@ -184,49 +181,5 @@ impl Failure {
 impl From<ChunkError> for Failure {
     fn from(error: ChunkError) -> Self {
         Self::Chunk(error)
-    }
-}
-
-/// The temporary file; removed when dropped.
-struct Spill {
-    path: PathBuf,
-    file: File,
-    end: u64,
-    seal: SealKey,
-}
-
-impl Spill {
-    fn create(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(format!("import-{}.spill", hex(&random::<8>())));
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(StoreError::file(&path))?;
-        Ok(Self { path, file, end: 0, seal: SealKey::new(random()) })
-    }
-
-    fn write(&mut self, rows: &[u8]) -> Result<(u64, usize), StoreError> {
-        let sealed = self.seal.seal(&self.end.to_be_bytes(), rows);
-        self.file.write_all(&sealed).map_err(StoreError::file(&self.path))?;
-        let piece = (self.end, sealed.len());
-        self.end += sealed.len() as u64;
-        Ok(piece)
-    }
-
-    fn read(&self, (offset, length): (u64, usize)) -> Result<Vec<u8>, StoreError> {
-        let mut sealed = vec![0; length];
-        self.file.read_exact_at(&mut sealed, offset).map_err(StoreError::file(&self.path))?;
-        self.seal
-            .open(&offset.to_be_bytes(), &sealed)
-            .map_err(|_| StoreError::Damaged(self.path.display().to_string()))
-    }
-}
-
-impl Drop for Spill {
-    fn drop(&mut self) {
-        // If it cannot be removed now, the next start does; it is unreadable without its key.
-        let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::Entry;
 use super::listed::Listed;
 use super::refusal::Refusal;
-use crate::crypto::{KeyId, Signed, SigningKey, VerifyingKey, hex, sha256};
+use crate::crypto::{Digest, KeyId, Signed, SigningKey, VerifyingKey};
 use crate::words::{ListName, State};
 
 /// No message about a list may be longer, chunks included.
@@ -81,48 +81,9 @@ impl std::fmt::Display for Topic {
     }
 }
 
-/// A SHA-256 digest, written as 64 lower-case hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(sha256(bytes))
-    }
-
-    /// The digest of an edition: SHA-256 over its chunks' digests, 32 bytes each, in order.
-    pub fn of_chunks(chunks: &[Digest]) -> Self {
-        Self::of(&chunks.iter().flat_map(|digest| digest.0).collect::<Vec<u8>>())
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let wrong = "a digest is 64 lower-case hexadecimal digits";
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() != 32 || !rest.is_empty() {
-            return Err(wrong);
-        }
-        let mut bytes = [0; 32];
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = digit(*high).ok_or(wrong)? << 4 | digit(*low).ok_or(wrong)?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        hex(&digest.0)
-    }
+/// The digest of an edition: SHA-256 over its chunks' digests, 32 bytes each, in order.
+pub fn digest_of_chunks(chunks: &[Digest]) -> Digest {
+    Digest::of(&chunks.iter().flat_map(|digest| *digest.as_bytes()).collect::<Vec<u8>>())
 }
 
 /// Announces a snapshot: what its chunks must be, all told.
@@ -199,7 +160,7 @@ impl Manifest {
         if manifest.count > ENTRIES_MAX || manifest.chunks.len() > CHUNKS_MAX {
             return Err(Refusal::TooLarge { count: manifest.count, chunks: manifest.chunks.len() });
         }
-        if Digest::of_chunks(&manifest.chunks) != manifest.digest {
+        if digest_of_chunks(&manifest.chunks) != manifest.digest {
             return Err(Refusal::Digest);
         }
         Ok((manifest, by))
@@ -278,7 +239,7 @@ mod tests {
             issued: now(),
             expires: None,
             count: 2,
-            digest: Digest::of_chunks(&chunks),
+            digest: digest_of_chunks(&chunks),
             chunks,
         }
     }

@@ -173,6 +173,14 @@ impl Progress {
         }
     }
 
+    /// Whether a chunk of this version may be wanted once its manifest has come.
+    pub fn may_want_chunk(&self, version: u64) -> bool {
+        self.held.is_none_or(|held| version > held)
+            && version >= self.highest
+            && self.pending().is_none_or(|pending| version >= pending)
+            && !self.refused.contains(&version)
+    }
+
     /// A version is in force now; says whether a delta that came early fits next.
     pub fn installed(&mut self, version: u64) -> Decision {
         self.held = Some(version);
@@ -229,7 +237,7 @@ mod tests {
 
     use super::*;
     use crate::crypto::SigningKey;
-    use crate::hotlist::message::Digest;
+    use crate::hotlist::message::digest_of_chunks;
     use crate::words::ListName;
 
     fn at(seconds: u64) -> Moment {
@@ -249,7 +257,7 @@ mod tests {
             issued: Timestamp::UNIX_EPOCH,
             expires: None,
             count: 0,
-            digest: Digest::of_chunks(&[]),
+            digest: digest_of_chunks(&[]),
             chunks: vec![],
         }
     }

@@ -11,12 +11,13 @@ use jiff::Timestamp;
 
 use super::builder::{Builder, Taken};
 use super::config::Config;
+use super::early::EarlyChunks;
 use super::edition::{Blocks, Edition, ListKeys};
 use super::in_force::{Hotlist, InForce, RefusalNote};
 use super::ledger::{Current, Ledger};
 use super::manual::Manual;
 use super::matching::ListVersion;
-use super::message::{Delta, Manifest, Topic};
+use super::message::{Delta, MESSAGE_MAX, Manifest, Topic};
 use super::progress::{Decision, Progress};
 use super::refusal::{Refusal, StoreError};
 use crate::crypto::{KeyId, UnitKey, VerifyingKey, hex, random};
@@ -63,6 +64,7 @@ struct Tracked {
     progress: Progress,
     /// The edition whose chunks are being gathered.
     builder: Option<(Builder, KeyId)>,
+    early: EarlyChunks,
     told: Option<(String, Duration)>,
 }
 
@@ -83,8 +85,7 @@ impl Hotlist {
         };
         for list in &config.lists {
             let progress = updates.load(&list.name, config.catch_up_wait())?;
-            let trusted = list.keys.clone();
-            updates.lists.insert(list.name.clone(), Tracked { trusted, progress, builder: None, told: None });
+            updates.lists.insert(list.name.clone(), Tracked::new(list.keys.clone(), progress));
         }
         updates.forget_unconfigured()?;
         updates.remove_left_overs()?;
@@ -154,18 +155,17 @@ impl Updates {
 
     fn chunk(&mut self, list: &ListName, version: u64, index: u32, payload: &[u8], now: Moment) -> Decision {
         let hotlist = self.hotlist.clone();
+        let editions = self.editions.clone();
         let tracked = self.tracked(list);
-        if !tracked.progress.wants_chunk(version, now) {
+        if tracked.progress.wants_chunk(version, now) {
+            return tracked.take(hotlist.keys(), index, payload, now);
+        }
+        if payload.len() > MESSAGE_MAX || !tracked.progress.may_want_chunk(version) {
             return Decision::Ignore;
         }
-        let Some((builder, _)) = &mut tracked.builder else { return Decision::Ignore };
-        match builder.take(hotlist.keys(), index, payload) {
-            Ok(Taken::Doubled) => Decision::Ignore,
-            Ok(Taken::Missing(_)) => Decision::Wait,
-            Ok(Taken::Complete) => Decision::Install,
-            // The right chunk may still come; a stranger must not be able to stop the import.
-            Err(refusal @ (Refusal::Chunk { .. } | Refusal::NoSuchChunk { .. })) => Decision::Refuse(refusal),
-            Err(refusal) => tracked.give_up(version, refusal, now),
+        match tracked.early.keep(&editions, version, index, payload) {
+            Ok(()) => Decision::Wait,
+            Err(error) => Decision::Refuse(error.into()),
         }
     }
 
@@ -213,13 +213,29 @@ impl Updates {
             Ok(builder) => builder,
             Err(error) => return self.tracked(list).give_up(version, error.into(), now),
         };
-        let empty = builder.missing() == 0;
-        self.tracked(list).builder = Some((builder, by));
-        if empty {
+        let hotlist = self.hotlist.clone();
+        let tracked = self.tracked(list);
+        let complete = builder.missing() == 0;
+        tracked.builder = Some((builder, by));
+        if complete {
             return Decision::Install;
         }
-        effects.subscribe([Topic::all_chunks(list, version)]);
-        Decision::Wait
+        let early = tracked.early.take(version);
+        if early.is_empty() {
+            effects.subscribe([Topic::all_chunks(list, version)]);
+        }
+        // Otherwise they are on their way already, and asking would bring all of them again.
+        let mut decision = Decision::Wait;
+        for (index, piece) in early {
+            let taken = match tracked.early.read(piece) {
+                Ok(chunk) => tracked.take(hotlist.keys(), index, &chunk, now),
+                Err(error) => Decision::Refuse(error.into()),
+            };
+            if !matches!(taken, Decision::Wait | Decision::Ignore) {
+                decision = taken;
+            }
+        }
+        decision
     }
 
     fn install(&mut self, list: &ListName, now: Moment, effects: &mut Effects) -> Decision {
@@ -250,6 +266,7 @@ impl Updates {
             }
         };
         let old = self.put_in_force(list, &current, edition);
+        self.tracked(list).early = EarlyChunks::default();
         effects.installed(list, &current, None);
         if let Some(old) = old {
             let id = old.edition.id().to_owned();
@@ -415,6 +432,24 @@ impl Updates {
 }
 
 impl Tracked {
+    fn new(trusted: Vec<VerifyingKey>, progress: Progress) -> Self {
+        Self { trusted, progress, builder: None, early: EarlyChunks::default(), told: None }
+    }
+
+    /// Takes a chunk that is wanted.
+    fn take(&mut self, keys: &ListKeys, index: u32, chunk: &[u8], now: Moment) -> Decision {
+        let Some((builder, _)) = &mut self.builder else { return Decision::Ignore };
+        let version = builder.manifest().version;
+        match builder.take(keys, index, chunk) {
+            Ok(Taken::Doubled) => Decision::Ignore,
+            Ok(Taken::Missing(_)) => Decision::Wait,
+            Ok(Taken::Complete) => Decision::Install,
+            // The right chunk may still come; a stranger must not be able to stop the import.
+            Err(refusal @ (Refusal::Chunk { .. } | Refusal::NoSuchChunk { .. })) => Decision::Refuse(refusal),
+            Err(refusal) => self.give_up(version, refusal, now),
+        }
+    }
+
     /// This version cannot be put in force.
     fn give_up(&mut self, version: u64, why: Refusal, now: Moment) -> Decision {
         self.builder = None;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use milepost::crypto::{SigningKey, UnitKey};
+use milepost::crypto::{Digest, SigningKey, UnitKey};
 use milepost::hotlist::{
-    CHUNK_ENTRIES, Category, Config, Delta, Digest, Entry, Hotlist, List, Listed, Manifest, Removal, Text,
-    Topic, pack_chunk,
+    CHUNK_ENTRIES, Category, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Removal, Text,
+    Topic, digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 
@@ -177,7 +177,7 @@ fn publish(folder: &Path, list: &ListName, numbers: &mut Numbers, sample: &mut V
         issued: Timestamp::now(),
         expires: None,
         count: ENTRIES as u64,
-        digest: Digest::of_chunks(&chunks),
+        digest: digest_of_chunks(&chunks),
         chunks,
     }
 }

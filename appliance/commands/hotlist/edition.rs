@@ -15,10 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{list_file, signing_keys};
-use crate::crypto::{SigningKey, VerifyingKey};
+use crate::crypto::{Digest, SigningKey, VerifyingKey};
 use crate::hotlist::{
-    CHUNK_ENTRIES, Category, Delta, Digest, Entry, Listed, MESSAGE_MAX, Manifest, Removal, pack_chunk,
-    unpack_chunk,
+    CHUNK_ENTRIES, Category, Delta, Entry, Listed, MESSAGE_MAX, Manifest, Removal, pack_chunk,
+    digest_of_chunks, unpack_chunk,
 };
 use crate::words::ListName;
 
@@ -160,7 +160,7 @@ impl Sign {
             issued,
             expires,
             count,
-            digest: Digest::of_chunks(&digests),
+            digest: digest_of_chunks(&digests),
             chunks: digests,
         };
         let summary = Summary {

@@ -360,7 +360,7 @@ fn time(name: &str, cell: &str, day: Day) -> Result<Timestamp, String> {
         Day::Begins => date,
         Day::Ends => date.tomorrow().map_err(|_| wrong())?,
     };
-    date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| wrong())
+    TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| wrong())
 }
 
 /// Enough of a cell to recognise it by.

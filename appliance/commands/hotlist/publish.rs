@@ -6,7 +6,7 @@
 //! everything unacknowledged is sent again: the client library would drop or mix up what it had in flight.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -16,6 +16,8 @@ use serde::Deserialize;
 
 use super::edition::Summary;
 use crate::crypto::{hex, random};
+use crate::delivery::LinkFault;
+use crate::delivery::tls::client_config;
 use crate::hotlist::{MESSAGE_MAX, Topic};
 use crate::words::ListName;
 
@@ -63,11 +65,7 @@ impl std::str::FromStr for Broker {
             Some((host, port)) => (host, port.parse().map_err(|_| format!("{port:?} is not a port"))?),
             None => (text, 8883),
         };
-        if host.is_empty() {
-            Err("the broker has no host name".to_owned())
-        } else {
-            Ok(Self { host: host.to_owned(), port })
-        }
+        if host.is_empty() { Err("the broker has no host name".to_owned()) } else { Ok(Self { host: host.to_owned(), port }) }
     }
 }
 
@@ -95,12 +93,7 @@ impl Publish {
             link.wait_for(&manifest, &std::fs::read(self.edition.join("manifest.json"))?)?;
             link.send(&old.superseded(&summary), "clearing the edition before")?;
         }
-        println!(
-            "{} version {} is on the broker: {} messages",
-            summary.list,
-            summary.version,
-            messages.len()
-        );
+        println!("{} version {} is on the broker: {} messages", summary.list, summary.version, messages.len());
         Ok(())
     }
 
@@ -110,9 +103,9 @@ impl Publish {
             topic: topic.to_string(),
             payload: Payload::File(self.edition.join(name)),
         };
-        let delta = summary
-            .delta
-            .then(|| file(Topic::Delta { list: list.clone(), version: *version }, "delta.json".to_owned()));
+        let delta = summary.delta.then(|| {
+            file(Topic::Delta { list: list.clone(), version: *version }, "delta.json".to_owned())
+        });
         let chunks = (0..summary.chunks.unwrap_or(0)).map(|index| {
             file(Topic::Chunk { list: list.clone(), version: *version, index }, format!("chunks/{index}"))
         });
@@ -158,8 +151,7 @@ impl Retained {
     /// Chunks of an older snapshot, and deltas that lead to versions from which no unit is to follow.
     fn superseded(&self, new: &Summary) -> Vec<Message> {
         let list = &new.list;
-        let (version, chunks) =
-            self.snapshot.filter(|(version, _)| *version < new.version).unwrap_or_default();
+        let (version, chunks) = self.snapshot.filter(|(version, _)| *version < new.version).unwrap_or_default();
         let chunks = (0..chunks).map(|index| Topic::Chunk { list: list.clone(), version, index });
         let oldest = new.base.unwrap_or(new.version);
         let deltas = self.deltas.iter().filter(|&&version| version <= oldest);
@@ -192,7 +184,9 @@ impl Link {
             .set_clean_session(true)
             .set_inflight(IN_FLIGHT)
             .set_max_packet_size(MESSAGE_MAX + 1024, MESSAGE_MAX + 1024)
-            .set_transport(Transport::tls_with_config(tls(&publish.ca, &publish.cert, &publish.key)?.into()));
+            .set_transport(Transport::tls_with_config(
+                client_config(&publish.ca, &publish.cert, &publish.key)?.into(),
+            ));
         Ok(Self { options, fruitless: 0 })
     }
 
@@ -209,8 +203,7 @@ impl Link {
 
     /// Returns once every message is acknowledged.
     fn send(&mut self, messages: &[Message], doing: &str) -> anyhow::Result<()> {
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
-            .expect("the template is right");
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is right");
         let bar = ProgressBar::new(messages.len() as u64).with_style(style).with_message(doing.to_owned());
         let mut left: VecDeque<usize> = (0..messages.len()).collect();
         while !left.is_empty() {
@@ -238,17 +231,15 @@ impl Link {
                 Err(error) => self.pause(error)?,
             }
         }
-        bail!(
-            "the broker acknowledged {topic} but does not hand it out: may this certificate write and read it?"
-        )
+        bail!("the broker acknowledged {topic} but does not hand it out: may this certificate write and read it?")
     }
 
     fn connect(&self) -> anyhow::Result<Session> {
         let (client, mut connection) = Client::new(self.options.clone(), 2 * WINDOW);
-        match connection.recv().context("the client was closed")? {
+        match connection.recv().map_err(|_| LinkFault::Silent)? {
             Ok(Event::Incoming(Incoming::ConnAck(_))) => Ok(Session { client, connection }),
             Ok(other) => bail!("the broker answered a connect with {other:?}"),
-            Err(error) => Err(explained(error)),
+            Err(error) => Err(LinkFault::from(error).into()),
         }
     }
 
@@ -265,7 +256,8 @@ impl Link {
 
 impl Session {
     fn event(&mut self) -> anyhow::Result<Event> {
-        self.connection.recv().context("the client was closed")?.map_err(explained)
+        let event = self.connection.recv().map_err(|_| LinkFault::Silent)?;
+        Ok(event.map_err(LinkFault::from)?)
     }
 
     /// Keep-alive answers come every few seconds, so waiting for an event never lasts.
@@ -289,12 +281,7 @@ impl Session {
         Ok(retained)
     }
 
-    fn send(
-        mut self,
-        messages: &[Message],
-        left: &mut VecDeque<usize>,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<()> {
+    fn send(mut self, messages: &[Message], left: &mut VecDeque<usize>, bar: &ProgressBar) -> anyhow::Result<()> {
         let mut next = 0;
         let mut submitted = VecDeque::new();
         let mut by_id = HashMap::new();
@@ -338,16 +325,5 @@ impl Session {
             }
         }
         Ok(false)
-    }
-}
-
-/// A refused certificate arrives as an input error in the middle of the handshake; say what it is.
-fn explained(error: rumqttc::ConnectionError) -> anyhow::Error {
-    let text = error.to_string();
-    let error = anyhow::Error::new(error);
-    if text.contains("CertificateRequired") || text.contains("UnknownCA") || text.contains("AlertReceived") {
-        error.context("the broker refused the certificate")
-    } else {
-        error
     }
 }
