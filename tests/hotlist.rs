@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use milepost::crypto::{Digest, SigningKey, UnitKey};
 use milepost::hotlist::{
-    Category, Config, Delta, Effect, Entry, Hotlist, List, Listed, Manifest, MatchKind, Refusal,
-    Removal, Text, Topic, Updates, digest_of_chunks, pack_chunk,
+    Category, Config, Delta, Effect, Entry, Hotlist, List, Listed, Manifest, MatchKind, Refusal, Removal,
+    Text, Topic, Updates, digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 

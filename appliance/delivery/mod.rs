@@ -95,18 +95,10 @@ impl Delivery {
         let (status_sender, status) = watch::channel(LinkStatus::new());
         let (health, health_receiver) = watch::channel(None);
         let (stop, stop_receiver) = watch::channel(false);
-        let (interests, interests_receiver) = mpsc::unbounded_channel();
+        let (interests, changes) = mpsc::unbounded_channel();
         let filters = session::own_filters(&unit).chain(filters).collect();
-        let session = session::Session::new(
-            config,
-            unit,
-            filters,
-            interests_receiver,
-            shelf,
-            clock,
-            inbound,
-            status_sender,
-        );
+        let wanted = session::Interests { filters, changes };
+        let session = session::Session::new(config, unit, wanted, shelf, clock, inbound, status_sender);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("delivery-store")

@@ -62,11 +62,16 @@ const ARRIVED_MOST: usize = 512;
 /// How long a connection must have stood for the next attempt after it to be made at once.
 const STEADY: Duration = Duration::from_secs(30);
 
+/// What the unit wants to be sent, and how that changes.
+pub(super) struct Interests {
+    pub filters: BTreeSet<String>,
+    pub changes: mpsc::UnboundedReceiver<Interest>,
+}
+
 pub(super) struct Session {
     config: Config,
     unit: UnitId,
-    filters: BTreeSet<String>,
-    interests: mpsc::UnboundedReceiver<Interest>,
+    interests: Interests,
     shelf: Arc<dyn Shelf>,
     clock: Arc<dyn Clock>,
     inbound: mpsc::Sender<Inbound>,
@@ -98,8 +103,7 @@ impl Session {
     pub(super) fn new(
         config: Config,
         unit: UnitId,
-        filters: BTreeSet<String>,
-        interests: mpsc::UnboundedReceiver<Interest>,
+        interests: Interests,
         shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
         inbound: mpsc::Sender<Inbound>,
@@ -110,7 +114,6 @@ impl Session {
         Self {
             config,
             unit,
-            filters,
             interests,
             shelf,
             clock,
@@ -163,7 +166,7 @@ impl Session {
         stop: &mut watch::Receiver<bool>,
     ) -> End {
         let subscriptions =
-            Subscriptions { filters: self.filters.iter().cloned().collect(), renew: !self.subscribed };
+            Subscriptions { filters: self.interests.filters.iter().cloned().collect(), renew: !self.subscribed };
         let at = self.clock.now().wall;
         // By wall time, so that it rises over restarts; by count where the clock does not.
         self.number = (at.as_millisecond().max(0) as u64).max(self.number + 1);
@@ -223,7 +226,7 @@ impl Session {
                         self.notice(&link, UnitTopic::Health, report)?;
                     }
                 }
-                Some(interest) = self.interests.recv() => self.follow(&link, interest)?,
+                Some(interest) = self.interests.changes.recv() => self.follow(&link, interest)?,
                 Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
                     if let Some((topic, arrival)) = self.arrived.pop_front() {
                         link.accept(&arrival)?;
@@ -246,11 +249,11 @@ impl Session {
     fn follow(&mut self, link: &Link, interest: Interest) -> Result<(), LinkFault> {
         match interest {
             Interest::Wanted(filter) => {
-                self.filters.insert(filter.clone());
+                self.interests.filters.insert(filter.clone());
                 link.subscribe(filter)
             }
             Interest::Unwanted(filter) => {
-                self.filters.remove(&filter);
+                self.interests.filters.remove(&filter);
                 link.unsubscribe(filter)
             }
         }

@@ -1,8 +1,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 
 /// How much happened: today, by the unit's local calendar, and since the start.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Tally {
     fn turned_to(&self, at: Timestamp) -> MutexGuard<'_, Counts> {
         // Numbers are whole at every instant, so a panic elsewhere cannot have left them half-written.
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let date = Zoned::new(at, TimeZone::system()).date();
+        let date = at.to_zoned_datetime(TimeZone::system()).date();
         if counts.date != Some(date) {
             *counts = Counts { date: Some(date), reads_today: 0, alerts_today: 0, ..*counts };
         }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use milepost::crypto::{Digest, SigningKey, UnitKey};
 use milepost::hotlist::{
-    CHUNK_ENTRIES, Category, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Removal, Text,
-    Topic, digest_of_chunks, pack_chunk,
+    CHUNK_ENTRIES, Category, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Removal, Text, Topic,
+    digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 

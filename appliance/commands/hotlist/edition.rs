@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::{list_file, signing_keys};
 use crate::crypto::{Digest, SigningKey, VerifyingKey};
 use crate::hotlist::{
-    CHUNK_ENTRIES, Category, Delta, Entry, Listed, MESSAGE_MAX, Manifest, Removal, pack_chunk,
-    digest_of_chunks, unpack_chunk,
+    CHUNK_ENTRIES, Category, Delta, Entry, Listed, MESSAGE_MAX, Manifest, Removal, digest_of_chunks,
+    pack_chunk, unpack_chunk,
 };
 use crate::words::ListName;
 
