@@ -245,11 +245,8 @@ fn a_missing_device_is_named() {
 #[test]
 fn a_folder_shows_its_pictures_in_order() {
     let folder = tempfile::tempdir().unwrap();
-    let pgm = |name: &str, width: usize| {
-        picture_file(&folder.path().join(name), width);
-    };
-    pgm("2.png", 48);
-    pgm("1.png", 32);
+    picture_file(&folder.path().join("2.png"), 48);
+    picture_file(&folder.path().join("1.png"), 32);
     std::fs::write(folder.path().join("3.png"), "broken").unwrap();
     std::fs::write(folder.path().join("readme.txt"), "no picture").unwrap();
     let config = Config {

