@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use milepost::commands::{audit, check, demo, enroll, hotlist, read, receive, run};
-use milepost::system::log;
 
 /// Roadside licence-plate reader: reads plates, matches hot lists, delivers evidence, and knows when it
 /// can no longer be trusted
@@ -21,24 +20,26 @@ enum Command {
     Demo(demo::Args),
     Read(read::Args),
     Check(check::Args),
-    Hotlist(hotlist::Args),
-    Receive(receive::Args),
-    Enroll(enroll::Args),
-    Audit(audit::Args),
+    /// Import, sign and publish hot lists (for the department)
+    #[command(subcommand)]
+    Hotlist(hotlist::Command),
+    Receive(receive::ReceiveArgs),
+    Enroll(enroll::EnrollArgs),
+    Audit(audit::AuditArgs),
 }
 
 fn main() -> ExitCode {
     abort_on_panic();
     let Milepost { command } = Milepost::parse();
     let outcome = match command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Check(args) => check::run(&args),
-        Command::Hotlist(args) => hotlist::run(args),
-        Command::Receive(args) => receive::run(args),
-        Command::Enroll(args) => enroll::run(args),
-        Command::Audit(args) => audit::run(&args),
+        Command::Hotlist(command) => hotlist::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Receive(args) => receive::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Audit(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("milepost: {error:#}");

@@ -40,7 +40,12 @@ pub struct ReceiveArgs {
     folder: PathBuf,
 }
 
-pub async fn run(args: ReceiveArgs) -> anyhow::Result<()> {
+pub fn run(args: ReceiveArgs) -> anyhow::Result<()> {
+    crate::system::log::start("warn");
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(receive(args))
+}
+
+async fn receive(args: ReceiveArgs) -> anyhow::Result<()> {
     let facts = CertificateFacts::load(&tls::locate(&args.certificate))?;
     let name = facts.common_name.context("the receiver's certificate has no common name")?;
     let key = signing_key(&args.signing_key)?;

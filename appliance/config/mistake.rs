@@ -72,6 +72,7 @@ fn mistake(text: &str, file: &Path, mut field: String, error: &toml::de::Error) 
     let span = error.span().unwrap_or(0..0);
     let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
     let value = text.get(span).unwrap_or_default().lines().next().unwrap_or_default().trim();
+    let value = without_password(value);
     let problem = error.message().lines().collect::<Vec<_>>().join(", ");
 
     let mut mend = None;
@@ -88,8 +89,16 @@ fn mistake(text: &str, file: &Path, mut field: String, error: &toml::de::Error) 
         field = joined(&field, missing);
     }
     let mend = mend.or_else(|| explained(&field));
-    let value = if problem.starts_with("missing field") { String::new() } else { value.to_owned() };
+    let value = if problem.starts_with("missing field") { String::new() } else { value };
     Box::new(Mistake { file: file.to_owned(), line, field, value, problem, mend })
+}
+
+/// A camera's address may hold a password, and messages go into journals.
+fn without_password(value: &str) -> String {
+    match value.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+        Some((scheme, Some((_, host)))) => format!("{scheme}://***@{host}"),
+        _ => value.to_owned(),
+    }
 }
 
 fn joined(table: &str, key: &str) -> String {

@@ -165,8 +165,10 @@ impl Session {
         health: &mut watch::Receiver<Option<Vec<u8>>>,
         stop: &mut watch::Receiver<bool>,
     ) -> End {
-        let subscriptions =
-            Subscriptions { filters: self.interests.filters.iter().cloned().collect(), renew: !self.subscribed };
+        let subscriptions = Subscriptions {
+            filters: self.interests.filters.iter().cloned().collect(),
+            renew: !self.subscribed,
+        };
         let at = self.clock.now().wall;
         // By wall time, so that it rises over restarts; by count where the clock does not.
         self.number = (at.as_millisecond().max(0) as u64).max(self.number + 1);

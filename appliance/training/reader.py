@@ -19,11 +19,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from . import splits
-from .reader_data import ALPHABET, BLANK, HEIGHT, IGNORE, SLOTS, STATES, WIDTH, Examples, Peer, flat_sources, grounds, loosely_cut, on_the_road, slots
+from .reader_data import ALPHABET, HEIGHT, IGNORE, SLOTS, STATES, WIDTH, Examples, Peer, flat_sources, grounds, loosely_cut, on_the_road, slots
 
 BATCH = 128
 PEAK_RATE = 2.5e-3
-EMA = 0.995
+CHECKPOINT_STEPS = 250
 LOOSE_VALIDATION = 0.7  # difficulty of the corners with which validation pictures are cut
 
 
@@ -115,7 +115,6 @@ def train(folder: Path, peer: Peer, minutes: float, seed: int = 7):
     cv2.setNumThreads(0)  # before the fork below: OpenCV's thread pool does not live through one
     torch.manual_seed(seed)
     reader = Reader().to(memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(reader, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(EMA), use_buffers=True)
     decayed = [p for p in reader.parameters() if p.ndim > 1]
     others = [p for p in reader.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}])
@@ -124,7 +123,6 @@ def train(folder: Path, peer: Peer, minutes: float, seed: int = 7):
     if checkpoint.exists():
         kept = torch.load(checkpoint)
         reader.load_state_dict(kept["reader"])
-        average.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
         step, spent = kept["step"], kept["spent"]
 
@@ -135,7 +133,7 @@ def train(folder: Path, peer: Peer, minutes: float, seed: int = 7):
     stream = iter(stream)
     judge = validation(peer)
     peer.save()
-    running, began = 0.0, time.monotonic() - spent
+    running, began = None, time.monotonic() - spent
     for pictures, text, state in stream:
         spent = time.monotonic() - began
         progress = min(1.0, spent / (60 * minutes))
@@ -150,15 +148,15 @@ def train(folder: Path, peer: Peer, minutes: float, seed: int = 7):
         error.backward()
         nn.utils.clip_grad_norm_(reader.parameters(), 2.0)
         optimiser.step()
-        average.update_parameters(reader)
-        running = 0.98 * running + 0.02 * error.item() if step else error.item()
+        running = error.item() if running is None else 0.98 * running + 0.02 * error.item()
         step += 1
         if step % 100 == 0:
             print(f"step {step} at {spent / 60:.1f} min: loss {running:.3f}, rate {rate:.2e}, difficulty {difficulty.value:.2f}", flush=True)
-        if step % 1000 == 0 or progress == 1:
-            exact, right_state = share_right(average.module, *judge)
+        if step % CHECKPOINT_STEPS == 0 or progress == 1:
+            exact, right_state = share_right(reader.eval(), *judge)
+            reader.train()
             print(f"step {step}: validation exact {exact:.3f}, state {right_state:.3f}", flush=True)
-            kept = {"reader": reader.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "spent": spent}
+            kept = {"reader": reader.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "spent": spent}
             torch.save(kept, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").rename(checkpoint)
         if progress == 1:
@@ -180,7 +178,6 @@ def validation(peer: Peer):
 
 
 def outputs(reader, inputs):
-    reader.eval()
     with torch.no_grad():
         parts = [reader(part) for part in inputs.split(256)]
     return torch.cat([c for c, _ in parts]), torch.cat([s for _, s in parts])
@@ -194,11 +191,9 @@ def share_right(reader, inputs, text, state):
 
 
 def export(folder: Path, peer: Peer, path: Path):
-    """Writes the averaged weights as ONNX, with temperatures fitted on the validation part folded in."""
-    reader = Reader()
-    average = torch.optim.swa_utils.AveragedModel(reader)
-    average.load_state_dict(torch.load(folder / "reader.pt")["average"])
-    reader = average.module.eval()
+    """Writes the weights as ONNX, with temperatures fitted on the validation part folded in."""
+    reader = Reader().eval()
+    reader.load_state_dict(torch.load(folder / "reader.pt")["reader"])
     inputs, text, state = validation(peer)
     characters, states = outputs(reader, inputs)
     reader.cooling = torch.tensor([_cooling(characters.flatten(0, 1), text.flatten()), _cooling(states, state)])

@@ -1,32 +1,31 @@
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// A real mosquitto on a free loopback port with mutual TLS, for as long as this value lives.
+/// The example broker that ships.
+const CONFIGURATION: &str = include_str!("../../../config/mosquitto/mosquitto.conf");
+const ACCESS: &str = include_str!("../../../config/mosquitto/acl");
+
+/// A real mosquitto on a free loopback port, with the shipped configuration, for as long as this value lives.
 pub struct Broker {
     child: Child,
     pub port: u16,
 }
 
-/// The files that the broker shows and trusts.
-pub struct BrokerFiles {
-    pub authority: PathBuf,
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-    /// Who may read and write which topics.
-    pub access: PathBuf,
-}
-
 impl Broker {
-    pub fn start(folder: &Path, files: &BrokerFiles) -> anyhow::Result<Self> {
+    /// `folder` holds `authority.pem`, `broker.pem` and `broker.key`.
+    pub fn start(folder: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
-        let configuration = folder.join("mosquitto.conf");
-        std::fs::write(&configuration, configuration_text(port, files))
-            .with_context(|| format!("{} cannot be written", configuration.display()))?;
-        let child = spawn(&configuration, &folder.join("mosquitto.log"))?;
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+        };
+        write("acl", ACCESS)?;
+        write("mosquitto.conf", &configuration(folder, port))?;
+        let child = spawn(&folder.join("mosquitto.conf"), &folder.join("mosquitto.log"))?;
         let mut broker = Self { child, port };
         broker.wait_until_it_listens(folder)?;
         Ok(broker)
@@ -54,6 +53,30 @@ impl Drop for Broker {
     }
 }
 
+/// The shipped configuration with the demo's paths and port.
+fn configuration(folder: &Path, port: u16) -> String {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let ours = |key: &str| match key {
+        "listener" => Some(format!("{port} 127.0.0.1")),
+        "cafile" => Some(path("authority.pem")),
+        "certfile" => Some(path("broker.pem")),
+        "keyfile" => Some(path("broker.key")),
+        "acl_file" => Some(path("acl")),
+        "persistence_location" => Some(format!("{}/", folder.display())),
+        _ => None,
+    };
+    let mut text = String::new();
+    for line in CONFIGURATION.lines() {
+        let key = line.split(' ').next().unwrap_or_default();
+        match ours(key) {
+            Some(value) => text += &format!("{key} {value}\n"),
+            None => text += &format!("{line}\n"),
+        }
+    }
+    // Started by root it would drop to a user that cannot read the demo's private folder.
+    text + "user root\n"
+}
+
 fn spawn(configuration: &Path, log: &Path) -> anyhow::Result<Child> {
     let log = std::fs::File::create(log).with_context(|| format!("{} cannot be made", log.display()))?;
     // Debian installs it in sbin, which is not on everyone's path.
@@ -66,22 +89,6 @@ fn spawn(configuration: &Path, log: &Path) -> anyhow::Result<Child> {
         }
     }
     bail!("mosquitto is not installed: apt-get install mosquitto")
-}
-
-fn configuration_text(port: u16, files: &BrokerFiles) -> String {
-    let BrokerFiles { authority, certificate, key, access } = files;
-    // Started as root it would drop to a user that cannot read the demo's private files.
-    let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
-    format!(
-        "listener {port} 127.0.0.1\nuser {user}\nallow_anonymous false\nacl_file {}\n\
-         cafile {}\ncertfile {}\nkeyfile {}\ntls_version tlsv1.3\n\
-         require_certificate true\nuse_identity_as_username true\n\
-         persistence false\nmax_queued_messages 0\nlog_type error\nlog_type warning\n",
-        access.display(),
-        authority.display(),
-        certificate.display(),
-        key.display(),
-    )
 }
 
 fn free_port() -> anyhow::Result<u16> {
