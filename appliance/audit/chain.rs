@@ -258,4 +258,16 @@ mod tests {
         assert_eq!(verify(rest.as_bytes(), Some(before), None).unwrap().entries, 2);
         assert!(verify(rest.as_bytes(), Some(ANCHOR), None).is_err());
     }
+
+    /// The command of the module page, word for word.
+    #[test]
+    fn anybody_can_check_a_line_with_a_shell() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = log(3);
+        std::fs::write(folder.path().join("audit.jsonl"), lines.join("\n")).unwrap();
+        let command = r#"line=$(sed -n 2p audit.jsonl); printf '%s' "${line%,\"hash\":*}" | sha256sum"#;
+        let shell = std::process::Command::new("sh").args(["-c", command]).current_dir(&folder).output();
+        let said = String::from_utf8(shell.unwrap().stdout).unwrap();
+        assert_eq!(said.get(..64), Some(parse(lines[1].as_bytes()).unwrap().hash.to_string().as_str()));
+    }
 }

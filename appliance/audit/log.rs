@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,8 @@ pub struct Audit {
     clock_trusted: AtomicBool,
     tail: Mutex<Tail>,
     grown: watch::Sender<u64>,
+    /// Nobody else appends to the chain as long as this is held.
+    _lock: Option<File>,
 }
 
 struct Tail {
@@ -59,6 +62,7 @@ impl Audit {
     ) -> Result<(Self, Recovered), AuditError> {
         let write = |source| AuditError::Write { path: folder.into(), source };
         disk.create_folder(folder).map_err(write)?;
+        let lock = disk.lock(folder).map_err(write)?;
         let (tail, recovered) = recover(folder, disk.as_ref())?;
         let audit = Self {
             folder: folder.into(),
@@ -67,6 +71,7 @@ impl Audit {
             clock_trusted: AtomicBool::new(false),
             tail: Mutex::new(tail),
             grown: watch::Sender::new(recovered.entries),
+            _lock: lock,
         };
         if recovered.torn_bytes > 0 {
             warn!(bytes = recovered.torn_bytes, "dropped the torn last line of the audit log");

@@ -9,7 +9,7 @@
 //! 1. What [`Records::store_all`] has answered with [`Stored::OnDisk`] survives a power cut at any instant.
 //! 2. What was purged, by a receipt or by the policy, cannot be read again by anybody, at once and after
 //!    any power cut, even with the unit's key.
-//! 3. No record is handed out twice under two ids, or two under one.
+//! 3. No id stands for two records, and no record is handed out twice by one look at what waits.
 //! 4. A certificate of purge is handed out only when its records are destroyed, and no record that shows a
 //!    vehicle is purged without one.
 //! 5. Evidence of a hit is never dropped for want of room. Whatever is lost is counted, with its reason.
@@ -68,6 +68,7 @@ mod records;
 mod recovery;
 mod sealing;
 mod slot;
+mod storing;
 mod writer;
 
 pub use certificate::{Certificate, PurgedRecord};
@@ -78,5 +79,6 @@ pub use error::RecordError;
 pub use kind::{Fetched, Head, Kind, NewRecord};
 pub use policy::{Policy, PolicyError, WithoutMatch};
 pub use purge::{Received, Swept};
-pub use records::{Cursor, Records, Stored, Waiting};
+pub use records::{Cursor, Records, Waiting};
 pub use recovery::Recovered;
+pub use storing::Stored;

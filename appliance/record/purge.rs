@@ -14,6 +14,7 @@ use super::records::{Io, Records};
 use super::recovery::decis;
 use super::sealing::seal;
 use super::slot::{Extent, Found, Place};
+use super::storing::is_full;
 use super::writer::Sealed;
 use crate::audit::{Event, Who};
 use crate::crypto::Digest;
@@ -62,7 +63,7 @@ struct Subject {
 
 enum Certified {
     OnDisk(RecordId),
-    /// The disk is full, and only the purge itself will make room.
+    /// The disk is full, and only the purge itself will make room; or it refuses, and the purge needs none.
     InMemory(Sealed),
 }
 
@@ -176,8 +177,11 @@ impl Records {
         for part in subjects.chunks(RECORDS_MAX) {
             let captured = part.iter().filter(|subject| subject.head.kind.is_captured());
             let captured: Vec<_> = captured.map(|subject| PurgedRecord::of(&subject.head)).collect();
-            let certificate =
-                if captured.is_empty() { None } else { Some(self.certify(io, captured, reason)?) };
+            let in_memory = part.iter().all(|subject| subject.at.is_none());
+            let certificate = match captured.is_empty() {
+                true => None,
+                false => Some(self.certify(io, captured, reason, in_memory)?),
+            };
             io.unfinished = Some(Purge { subjects: part.to_vec(), certificate, reason });
             self.finish(io)?;
         }
@@ -189,6 +193,7 @@ impl Records {
         io: &mut Io,
         records: Vec<PurgedRecord>,
         reason: Reason,
+        in_memory: bool,
     ) -> Result<Certified, RecordError> {
         let id = RecordId::new();
         let now = self.clock.now();
@@ -221,7 +226,7 @@ impl Records {
                 self.admit(std::slice::from_ref(&sealed), &written, State::Withheld);
                 Ok(Certified::OnDisk(id))
             }
-            Err(error) if is_full(&error) => Ok(Certified::InMemory(sealed)),
+            Err(error) if in_memory || is_full(&error) => Ok(Certified::InMemory(sealed)),
             Err(error) => Err(error.into()),
         }
     }
@@ -302,9 +307,4 @@ impl Records {
             warn!(%error, "files without keys cannot be removed yet; the next start will");
         }
     }
-}
-
-/// Whether room is what the disk lacks.
-pub(super) fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

@@ -1,4 +1,4 @@
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -9,8 +9,11 @@ use std::path::Path;
 /// What is written is durable after [`sync`](Disk::sync) of the file, and a file's being there or gone
 /// after [`sync_folder`](Disk::sync_folder) of its folder; before, a power cut may keep any part of it.
 pub trait Disk: Send + Sync {
-    /// Makes the folder and those above it; nothing happens if it is there.
+    /// Makes the folder and those above it, durably; nothing happens if it is there.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Takes a folder for this process alone, until what it gives is dropped; an error of kind `WouldBlock`
+    /// where another has it. On a read-only disk, where nobody can write, it may be nobody's.
+    fn lock(&self, folder: &Path) -> io::Result<Option<File>>;
     /// The names of the files in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Bytes of a file.
@@ -32,7 +35,29 @@ pub struct RealDisk;
 impl Disk for RealDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+        if path.is_dir() {
+            return Ok(());
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        self.create_folder(parent)?;
+        std::fs::DirBuilder::new().mode(0o700).create(path)?;
+        self.sync_folder(parent)
+    }
+
+    fn lock(&self, folder: &Path) -> io::Result<Option<File>> {
+        let path = folder.join("lock");
+        let file = match OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => return Ok(None),
+            other => other?,
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => {
+                Err(io::Error::new(io::ErrorKind::WouldBlock, "another process of this program is using it"))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -80,5 +105,22 @@ impl Disk for RealDisk {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_taken_once_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        RealDisk.create_folder(&deep).unwrap();
+        RealDisk.create_folder(&deep).unwrap();
+        let lock = RealDisk.lock(&deep).unwrap();
+        assert_eq!(RealDisk.lock(&deep).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(lock);
+        RealDisk.lock(&deep).unwrap();
     }
 }
