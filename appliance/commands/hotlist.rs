@@ -80,7 +80,12 @@ impl Diff {
                 println!("{sign} {}", line(entry));
             }
         }
-        println!("{} gone, {} added, {} unchanged", changes.gone.len(), changes.added.len(), changes.unchanged);
+        println!(
+            "{} gone, {} added, {} unchanged",
+            changes.gone.len(),
+            changes.added.len(),
+            changes.unchanged
+        );
         Ok(())
     }
 }

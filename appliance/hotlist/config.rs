@@ -75,11 +75,7 @@ pub struct Matching {
 
 impl Default for Matching {
     fn default() -> Self {
-        Self {
-            floor: Probability::clamped(0.05),
-            look_alikes: LookAlikes(1),
-            exact_only_above: 2_000_000,
-        }
+        Self { floor: Probability::clamped(0.05), look_alikes: LookAlikes(1), exact_only_above: 2_000_000 }
     }
 }
 
@@ -100,7 +96,11 @@ impl TryFrom<u8> for LookAlikes {
     type Error = String;
 
     fn try_from(count: u8) -> Result<Self, Self::Error> {
-        if count <= 2 { Ok(Self(count)) } else { Err(format!("{count} look-alikes are too many: use 0, 1 or 2")) }
+        if count <= 2 {
+            Ok(Self(count))
+        } else {
+            Err(format!("{count} look-alikes are too many: use 0, 1 or 2"))
+        }
     }
 }
 

@@ -33,7 +33,10 @@ impl EarlyChunks {
     /// The chunks of one version; those of others are dropped.
     pub fn take(&mut self, version: u64) -> Vec<(u32, Piece)> {
         let all = std::mem::take(&mut self.pieces);
-        all.into_iter().filter(|((of, _), _)| *of == version).map(|((_, index), piece)| (index, piece)).collect()
+        all.into_iter()
+            .filter(|((of, _), _)| *of == version)
+            .map(|((_, index), piece)| (index, piece))
+            .collect()
     }
 
     pub fn read(&self, piece: Piece) -> Result<Vec<u8>, StoreError> {

@@ -286,9 +286,10 @@ impl Edition {
 
     /// Puts a step in force. To be called once the ledger names its version; then [`Edition::sweep`].
     pub fn switch(&mut self, step: Step) -> Vec<(u32, u64)> {
-        let replaced = step.blocks.iter().map(|&block| {
-            (block, std::mem::replace(&mut self.versions[block as usize], step.version))
-        });
+        let replaced = step
+            .blocks
+            .iter()
+            .map(|&block| (block, std::mem::replace(&mut self.versions[block as usize], step.version)));
         let replaced = replaced.collect();
         self.filter = step.filter;
         self.patterns = step.patterns;

@@ -234,7 +234,10 @@ impl std::str::FromStr for Level {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         Self::ALL.into_iter().find(|level| level.code().eq_ignore_ascii_case(text)).ok_or_else(|| {
-            format!("{:?} is not a level: use low, medium, high or critical", text.chars().take(40).collect::<String>())
+            format!(
+                "{:?} is not a level: use low, medium, high or critical",
+                text.chars().take(40).collect::<String>()
+            )
         })
     }
 }
@@ -247,7 +250,10 @@ mod tests {
     fn codes_are_what_json_says() {
         for category in Category::ALL {
             assert_eq!(serde_json::to_value(category).unwrap(), category.code());
-            assert_eq!(Category::from_code(&category.code().to_uppercase().replace('-', "_")), Some(category));
+            assert_eq!(
+                Category::from_code(&category.code().to_uppercase().replace('-', "_")),
+                Some(category)
+            );
         }
         for level in Level::ALL {
             assert_eq!(serde_json::to_value(level).unwrap(), level.code());
@@ -271,6 +277,8 @@ mod tests {
         assert!(entry.in_force(at("2026-01-01T00:00:00Z")));
         assert!(!entry.in_force(at("2026-02-01T00:00:00Z")));
         let swapped = line.replace("2026-02", "1900-02");
-        assert!(serde_json::from_str::<Entry>(&swapped).unwrap_err().to_string().contains("never be in force"));
+        assert!(
+            serde_json::from_str::<Entry>(&swapped).unwrap_err().to_string().contains("never be in force")
+        );
     }
 }

@@ -25,7 +25,10 @@ pub enum ListedError {
     Plate(#[from] PlateError),
     #[error("the pattern has more than {} characters", Pattern::MAX)]
     TooLong,
-    #[error("the pattern names fewer than {} characters and would match half the traffic", Pattern::FIXED_MIN)]
+    #[error(
+        "the pattern names fewer than {} characters and would match half the traffic",
+        Pattern::FIXED_MIN
+    )]
     TooVague,
 }
 

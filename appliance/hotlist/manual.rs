@@ -136,7 +136,12 @@ impl Manual {
     }
 
     /// An entry without `until` gets the default of its category.
-    pub fn request(&mut self, mut entry: Entry, by: PersonName, now: Timestamp) -> Result<RecordId, ManualError> {
+    pub fn request(
+        &mut self,
+        mut entry: Entry,
+        by: PersonName,
+        now: Timestamp,
+    ) -> Result<RecordId, ManualError> {
         if entry.reason.is_empty() {
             return Err(ManualError::NoReason);
         }
@@ -207,7 +212,8 @@ impl Manual {
 
 /// Names are typed by people: case and inner spaces make no second person.
 fn same_person(a: &PersonName, b: &PersonName) -> bool {
-    let plain = |name: &PersonName| name.as_str().split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let plain =
+        |name: &PersonName| name.as_str().split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     plain(a) == plain(b)
 }
 

@@ -259,7 +259,8 @@ mod tests {
     #[test]
     fn out_of_force_matches_nothing() {
         let over = Entry { until: Some(now()), ..listed("ABC123", None) };
-        let ahead = Entry { from: Some(now() + jiff::SignedDuration::from_secs(1)), ..listed("ABC123", None) };
+        let ahead =
+            Entry { from: Some(now() + jiff::SignedDuration::from_secs(1)), ..listed("ABC123", None) };
         assert_eq!(look("ABC123", None, Matching::default(), &plain(vec![over, ahead])), []);
     }
 

@@ -163,7 +163,9 @@ impl Progress {
     /// Whether a chunk of this version is wanted now; if so it counts as a sign of progress.
     pub fn wants_chunk(&mut self, version: u64, now: Moment) -> bool {
         match &mut self.pending {
-            Some(Pending { manifest, stage: Stage::Fetching { since }, .. }) if manifest.version == version => {
+            Some(Pending { manifest, stage: Stage::Fetching { since }, .. })
+                if manifest.version == version =>
+            {
                 *since = now.uptime;
                 true
             }
@@ -349,7 +351,8 @@ mod tests {
 
     fn events() -> impl Strategy<Value = Event> {
         prop_oneof![
-            (1..12u64, proptest::option::of(0..11u64)).prop_map(|(v, b)| Event::Manifest(v, b.filter(|&b| b < v))),
+            (1..12u64, proptest::option::of(0..11u64))
+                .prop_map(|(v, b)| Event::Manifest(v, b.filter(|&b| b < v))),
             (0..11u64, 1..4u64).prop_map(|(base, step)| Event::Delta(base, base + step)),
             Just(Event::FetchSucceeds),
             Just(Event::FetchFails),

@@ -34,7 +34,9 @@ pub enum Refusal {
     TooLarge { count: u64, chunks: usize },
     #[error("the edition's digest is not that of its chunks' digests")]
     Digest,
-    #[error("chunk {index} of version {version} is not what the signed manifest announces: cut, swapped or changed")]
+    #[error(
+        "chunk {index} of version {version} is not what the signed manifest announces: cut, swapped or changed"
+    )]
     Chunk { version: u64, index: u32 },
     #[error("version {version} has no chunk {index}")]
     NoSuchChunk { version: u64, index: u32 },

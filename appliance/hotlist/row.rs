@@ -60,9 +60,9 @@ pub fn rows(mut block: &[u8]) -> impl Iterator<Item = Option<Row<'_>>> {
         if block.is_empty() {
             return None;
         }
-        let taken = block.split_first_chunk::<2>().and_then(|(length, rest)| {
-            rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
-        });
+        let taken = block
+            .split_first_chunk::<2>()
+            .and_then(|(length, rest)| rest.split_at_checked(usize::from(u16::from_le_bytes(*length))));
         let (row, rest) = taken.unwrap_or((&[], &[]));
         block = rest;
         Some((!row.is_empty()).then_some(Row(row)))

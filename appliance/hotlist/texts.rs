@@ -122,7 +122,8 @@ fn look_alikes(index: usize) -> impl Iterator<Item = (usize, f64)> {
             None
         }
     };
-    let place = |character: u8| ALPHABET.iter().position(|&listed| listed == character).expect("pairs are A-Z0-9");
+    let place =
+        |character: u8| ALPHABET.iter().position(|&listed| listed == character).expect("pairs are A-Z0-9");
     let same = SAME.iter().filter_map(other).map(move |character| (place(character), SAME_TAKEN));
     let alike = ALIKE.iter().filter_map(other).map(move |character| (place(character), ALIKE_TAKEN));
     same.chain(alike)
@@ -209,9 +210,8 @@ mod tests {
 
     /// Slots that are sure of each character (blank where `_`), up to the share given away to another.
     fn reading(slots: &[(char, char, f32)]) -> Reading {
-        let place = |character: char| {
-            ALPHABET.iter().position(|&listed| listed == character as u8).unwrap_or(BLANK)
-        };
+        let place =
+            |character: char| ALPHABET.iter().position(|&listed| listed == character as u8).unwrap_or(BLANK);
         let slot = |&(first, second, share): &(char, char, f32)| {
             let mut logits = [f32::NEG_INFINITY; 37];
             logits[place(second)] = share.ln();

@@ -35,7 +35,10 @@ pub enum Effect {
     /// In force now. For the audit log.
     Installed(Installed),
     /// Refused; the list in force stays in force. For the audit log; health finds it in the summary.
-    Refused { list: Option<ListName>, why: Refusal },
+    Refused {
+        list: Option<ListName>,
+        why: Refusal,
+    },
 }
 
 /// An edition that came into force.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use milepost::crypto::{Digest, SigningKey, UnitKey};
 use milepost::hotlist::{
-    CHUNK_ENTRIES, Category, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Removal, Text,
-    Topic, digest_of_chunks, pack_chunk,
+    CHUNK_ENTRIES, Category, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Removal, Text, Topic,
+    digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 
@@ -49,7 +49,9 @@ impl Numbers {
         let slot = |position: usize| {
             let mut logits = [0.0; 37];
             let seen = plate.as_bytes().get(position);
-            logits[seen.map_or(36, |seen| ALPHABET.iter().position(|c| c == seen).expect("plates are A-Z0-9"))] = 9.0;
+            logits[seen
+                .map_or(36, |seen| ALPHABET.iter().position(|c| c == seen).expect("plates are A-Z0-9"))] =
+                9.0;
             logits[self.below(36)] += 4.0 + self.below(40) as f32 / 10.0;
             Slot::from_logits(&logits)
         };
@@ -66,8 +68,10 @@ fn main() {
 
     let unit_key = UnitKey::generate();
     let folder = scratch.path().join("unit");
-    let config =
-        Config { lists: vec![List { name: list.clone(), keys: vec![key.verifying_key()] }], ..Config::default() };
+    let config = Config {
+        lists: vec![List { name: list.clone(), keys: vec![key.verifying_key()] }],
+        ..Config::default()
+    };
     let (hotlist, mut updates) = Hotlist::open(&folder, &unit_key, &config).expect("an empty folder opens");
     let now = || Moment { uptime: Duration::ZERO, wall: Timestamp::now() };
 
@@ -191,7 +195,8 @@ fn peak_mb() -> f64 {
 }
 
 fn size(folder: &Path) -> u64 {
-    let items = std::fs::read_dir(folder).expect("the folder exists").map(|item| item.expect("readable").path());
+    let items =
+        std::fs::read_dir(folder).expect("the folder exists").map(|item| item.expect("readable").path());
     items.map(|path| if path.is_dir() { size(&path) } else { path.metadata().expect("exists").len() }).sum()
 }
 

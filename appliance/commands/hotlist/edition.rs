@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::{list_file, signing_keys};
 use crate::crypto::{Digest, SigningKey, VerifyingKey};
 use crate::hotlist::{
-    CHUNK_ENTRIES, Category, Delta, Entry, Listed, MESSAGE_MAX, Manifest, Removal, pack_chunk,
-    digest_of_chunks, unpack_chunk,
+    CHUNK_ENTRIES, Category, Delta, Entry, Listed, MESSAGE_MAX, Manifest, Removal, digest_of_chunks,
+    pack_chunk, unpack_chunk,
 };
 use crate::words::ListName;
 
@@ -123,10 +123,17 @@ impl Sign {
         if let Some(base) = self.previous_version {
             ensure!(base < version, "version {version} must be higher than {base}, the one before");
         }
-        ensure!(!self.out.exists(), "{} is there already; an edition is never overwritten", self.out.display());
+        ensure!(
+            !self.out.exists(),
+            "{} is there already; an edition is never overwritten",
+            self.out.display()
+        );
 
-        let chunks: Vec<Vec<u8>> =
-            if self.delta_only { Vec::new() } else { entries.chunks(CHUNK_ENTRIES).map(pack_chunk).collect() };
+        let chunks: Vec<Vec<u8>> = if self.delta_only {
+            Vec::new()
+        } else {
+            entries.chunks(CHUNK_ENTRIES).map(pack_chunk).collect()
+        };
         let digests: Vec<Digest> = chunks.iter().map(|chunk| Digest::of(chunk)).collect();
         let count = entries.len() as u64;
         let delta = match (&self.previous, self.previous_version) {
@@ -198,7 +205,10 @@ impl Summary {
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("edition.json");
         let json = std::fs::read(&path).with_context(|| {
-            format!("{} is no edition: it has no edition.json (make one with `milepost hotlist sign`)", folder.display())
+            format!(
+                "{} is no edition: it has no edition.json (make one with `milepost hotlist sign`)",
+                folder.display()
+            )
         })?;
         serde_json::from_slice(&json).with_context(|| format!("{} is damaged", path.display()))
     }
@@ -210,7 +220,9 @@ impl Inspect {
             return inspect_entries(&list_file::read(&self.path)?);
         }
         if self.key.is_empty() {
-            bail!("give the public key that must have signed the edition: --key BASE64, as `keygen` printed it");
+            bail!(
+                "give the public key that must have signed the edition: --key BASE64, as `keygen` printed it"
+            );
         }
         let summary = Summary::read(&self.path)?;
         let Summary { list, version, .. } = &summary;
@@ -245,7 +257,11 @@ impl Inspect {
             .with_context(|| format!("chunk {index} is of no use"))?;
         }
         let announced = manifest.count;
-        ensure!(entries.len() as u64 == announced, "it has {} entries and announces {announced}", entries.len());
+        ensure!(
+            entries.len() as u64 == announced,
+            "it has {} entries and announces {announced}",
+            entries.len()
+        );
         println!("chunks     {}, all as signed", manifest.chunks.len());
         inspect_entries(&entries)
     }
@@ -279,8 +295,18 @@ mod tests {
             case: case.parse().unwrap(),
             ..Entry::new(Listed::parse(plate).unwrap(), Category::Stolen)
         };
-        let old = [entry("A1", None, "1"), entry("A1", None, "2"), entry("A1", Some(State::Ma), "3"), entry("B1", None, "4")];
-        let new = [entry("A1", None, "2"), entry("A1", None, "5"), entry("A1", Some(State::Ma), "3"), entry("C1", None, "6")];
+        let old = [
+            entry("A1", None, "1"),
+            entry("A1", None, "2"),
+            entry("A1", Some(State::Ma), "3"),
+            entry("B1", None, "4"),
+        ];
+        let new = [
+            entry("A1", None, "2"),
+            entry("A1", None, "5"),
+            entry("A1", Some(State::Ma), "3"),
+            entry("C1", None, "6"),
+        ];
         let changes = changes(&old, &new);
         assert_eq!(changes.gone, [old[0].clone(), old[1].clone(), old[3].clone()]);
         assert_eq!(changes.added, [new[0].clone(), new[1].clone(), new[3].clone()]);

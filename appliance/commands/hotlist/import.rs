@@ -56,7 +56,20 @@ enum Field {
 impl Field {
     /// The name, then what headers also call it.
     const NAMES: [(Self, &'static [&'static str]); 10] = [
-        (Self::Plate, &["plate", "license", "licence", "lic", "licenseplate", "licenceplate", "platenumber", "tag", "lpn"]),
+        (
+            Self::Plate,
+            &[
+                "plate",
+                "license",
+                "licence",
+                "lic",
+                "licenseplate",
+                "licenceplate",
+                "platenumber",
+                "tag",
+                "lpn",
+            ],
+        ),
         (Self::State, &["state", "st", "stateofissuance", "platestate", "lis"]),
         (Self::Category, &["category", "type", "kind"]),
         (Self::Level, &["level", "priority", "alertlevel"]),
@@ -88,7 +101,10 @@ enum Place {
     Number(usize),
     Header(String),
     /// Characters `from..to`, counted from 0.
-    Characters { from: usize, to: usize },
+    Characters {
+        from: usize,
+        to: usize,
+    },
 }
 
 impl FromStr for Column {
@@ -146,7 +162,8 @@ impl Import {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let is_span = |column: &Column| matches!(column.place, Place::Characters { .. });
         let spans = self.columns.iter().filter(|column| is_span(column)).count();
-        let mut gathered = Gathered { defaults: self, entries: Vec::new(), first: HashMap::new(), bad: Vec::new() };
+        let mut gathered =
+            Gathered { defaults: self, entries: Vec::new(), first: HashMap::new(), bad: Vec::new() };
         match spans {
             0 => self.parse_separated(bytes, &mut gathered)?,
             all if all == self.columns.len() => self.parse_fixed(bytes, &mut gathered),
@@ -158,7 +175,9 @@ impl Import {
     fn parse_separated(&self, bytes: &[u8], gathered: &mut Gathered<'_>) -> anyhow::Result<()> {
         let first_line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
         let delimiter = match self.delimiter {
-            Some(delimiter) => u8::try_from(delimiter).context("the delimiter must be one ASCII character")?,
+            Some(delimiter) => {
+                u8::try_from(delimiter).context("the delimiter must be one ASCII character")?
+            }
             None => find_delimiter(first_line.unwrap_or_default()),
         };
         let mut reader = csv::ReaderBuilder::new()
@@ -208,10 +227,11 @@ impl Import {
         for column in &self.columns {
             let number = match &column.place {
                 Place::Number(number) => *number,
-                Place::Header(name) => first
-                    .iter()
-                    .position(|cell| cell.eq_ignore_ascii_case(name))
-                    .with_context(|| format!("no column is headed {name:?}; there are: {}", first.join(", ")))?,
+                Place::Header(name) => {
+                    first.iter().position(|cell| cell.eq_ignore_ascii_case(name)).with_context(|| {
+                        format!("no column is headed {name:?}; there are: {}", first.join(", "))
+                    })?
+                }
                 Place::Characters { .. } => bail!("characters are for fixed columns only"),
             };
             found.push((column.field, number));
@@ -242,7 +262,8 @@ impl Import {
                     Some((column.field, cell.iter().collect::<String>().trim().to_owned()))
                 })
                 .collect();
-            let cells: Vec<(Field, &str)> = cells.iter().map(|(field, cell)| (*field, cell.as_str())).collect();
+            let cells: Vec<(Field, &str)> =
+                cells.iter().map(|(field, cell)| (*field, cell.as_str())).collect();
             gathered.take(number, &cells);
         }
     }
@@ -250,7 +271,10 @@ impl Import {
 
 fn find_delimiter(line: &[u8]) -> u8 {
     let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
-    [b',', b';', b'\t'].into_iter().max_by_key(|&delimiter| (count(delimiter), delimiter == b',')).unwrap_or(b',')
+    [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|&delimiter| (count(delimiter), delimiter == b','))
+        .unwrap_or(b',')
 }
 
 fn pick<'a>(columns: &[(Field, usize)], cells: &[&'a str]) -> Vec<(Field, &'a str)> {
@@ -325,7 +349,9 @@ enum Day {
 
 /// RFC 3339, or a day as `2026-06-30` or `06/30/2026`, in UTC; the last day counts as a whole.
 fn time(name: &str, cell: &str, day: Day) -> Result<Timestamp, String> {
-    let wrong = || format!("{name}: {:?} is not a time: use 2026-06-30, 06/30/2026 or 2026-06-30T12:00:00Z", clip(cell));
+    let wrong = || {
+        format!("{name}: {:?} is not a time: use 2026-06-30, 06/30/2026 or 2026-06-30T12:00:00Z", clip(cell))
+    };
     if let Ok(time) = cell.parse::<Timestamp>() {
         return Ok(time);
     }
@@ -365,7 +391,9 @@ mod tests {
 
     #[test]
     fn takes_the_simplest_line_and_every_delimiter() {
-        for export in ["ABC123;CA\nXYZ9;", "ABC123,CA\r\nXYZ9\r\n", "ABC123\tCA\n\nXYZ9\t", "\u{feff}abc 123,ca\nXYZ9"] {
+        for export in
+            ["ABC123;CA\nXYZ9;", "ABC123,CA\r\nXYZ9\r\n", "ABC123\tCA\n\nXYZ9\t", "\u{feff}abc 123,ca\nXYZ9"]
+        {
             let (entries, bad) = parse(export, &[]);
             assert_eq!(bad, [], "{export:?}");
             assert_eq!(plates(&entries), ["ABC123", "XYZ9"]);
@@ -406,7 +434,16 @@ mod tests {
                       X3,MA,bolo,soon\nX4,MA,bolo,2026-02-02,2026-01-01\nABCDEFGHIJKLM\n";
         let (entries, bad) = parse(export, &[]);
         assert_eq!(plates(&entries), ["ABC123"]);
-        let said = ["same as line 2", "empty", "'\u{0410}'", "\"ZZ\"", "\"spy\"", "not a time", "never be in force", "more than 10"];
+        let said = [
+            "same as line 2",
+            "empty",
+            "'\u{0410}'",
+            "\"ZZ\"",
+            "\"spy\"",
+            "not a time",
+            "never be in force",
+            "more than 10",
+        ];
         assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), (3..=10).collect::<Vec<_>>());
         for (bad, said) in bad.iter().zip(said) {
             assert!(bad.why.contains(said), "{bad:?}");

@@ -10,7 +10,8 @@ use crate::hotlist::{Entry, parse_line};
 /// # Errors
 /// With the number of every bad line; a list is never read in part.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the list file {}", path.display()))?;
+    let bytes =
+        std::fs::read(path).with_context(|| format!("cannot read the list file {}", path.display()))?;
     let mut entries = Vec::new();
     let mut bad = 0;
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
@@ -26,7 +27,10 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
         }
     }
     if bad > 0 {
-        bail!("{} is no list file: {bad} bad lines (make one with `milepost hotlist import`)", path.display());
+        bail!(
+            "{} is no list file: {bad} bad lines (make one with `milepost hotlist import`)",
+            path.display()
+        );
     }
     Ok(entries)
 }
@@ -42,6 +46,10 @@ pub fn write(path: &Path, entries: &[Entry]) -> anyhow::Result<()> {
         serde_json::to_writer(&mut file, entry).with_context(failed)?;
         file.write_all(b"\n").with_context(failed)?;
     }
-    file.into_inner().map_err(|error| error.into_error()).with_context(failed)?.sync_all().with_context(failed)?;
+    file.into_inner()
+        .map_err(|error| error.into_error())
+        .with_context(failed)?
+        .sync_all()
+        .with_context(failed)?;
     std::fs::rename(&beside, path).with_context(failed)
 }

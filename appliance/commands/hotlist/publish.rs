@@ -65,7 +65,11 @@ impl std::str::FromStr for Broker {
             Some((host, port)) => (host, port.parse().map_err(|_| format!("{port:?} is not a port"))?),
             None => (text, 8883),
         };
-        if host.is_empty() { Err("the broker has no host name".to_owned()) } else { Ok(Self { host: host.to_owned(), port }) }
+        if host.is_empty() {
+            Err("the broker has no host name".to_owned())
+        } else {
+            Ok(Self { host: host.to_owned(), port })
+        }
     }
 }
 
@@ -93,7 +97,12 @@ impl Publish {
             link.wait_for(&manifest, &std::fs::read(self.edition.join("manifest.json"))?)?;
             link.send(&old.superseded(&summary), "clearing the edition before")?;
         }
-        println!("{} version {} is on the broker: {} messages", summary.list, summary.version, messages.len());
+        println!(
+            "{} version {} is on the broker: {} messages",
+            summary.list,
+            summary.version,
+            messages.len()
+        );
         Ok(())
     }
 
@@ -103,9 +112,9 @@ impl Publish {
             topic: topic.to_string(),
             payload: Payload::File(self.edition.join(name)),
         };
-        let delta = summary.delta.then(|| {
-            file(Topic::Delta { list: list.clone(), version: *version }, "delta.json".to_owned())
-        });
+        let delta = summary
+            .delta
+            .then(|| file(Topic::Delta { list: list.clone(), version: *version }, "delta.json".to_owned()));
         let chunks = (0..summary.chunks.unwrap_or(0)).map(|index| {
             file(Topic::Chunk { list: list.clone(), version: *version, index }, format!("chunks/{index}"))
         });
@@ -151,7 +160,8 @@ impl Retained {
     /// Chunks of an older snapshot, and deltas that lead to versions from which no unit is to follow.
     fn superseded(&self, new: &Summary) -> Vec<Message> {
         let list = &new.list;
-        let (version, chunks) = self.snapshot.filter(|(version, _)| *version < new.version).unwrap_or_default();
+        let (version, chunks) =
+            self.snapshot.filter(|(version, _)| *version < new.version).unwrap_or_default();
         let chunks = (0..chunks).map(|index| Topic::Chunk { list: list.clone(), version, index });
         let oldest = new.base.unwrap_or(new.version);
         let deltas = self.deltas.iter().filter(|&&version| version <= oldest);
@@ -203,7 +213,8 @@ impl Link {
 
     /// Returns once every message is acknowledged.
     fn send(&mut self, messages: &[Message], doing: &str) -> anyhow::Result<()> {
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is right");
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
+            .expect("the template is right");
         let bar = ProgressBar::new(messages.len() as u64).with_style(style).with_message(doing.to_owned());
         let mut left: VecDeque<usize> = (0..messages.len()).collect();
         while !left.is_empty() {
@@ -231,7 +242,9 @@ impl Link {
                 Err(error) => self.pause(error)?,
             }
         }
-        bail!("the broker acknowledged {topic} but does not hand it out: may this certificate write and read it?")
+        bail!(
+            "the broker acknowledged {topic} but does not hand it out: may this certificate write and read it?"
+        )
     }
 
     fn connect(&self) -> anyhow::Result<Session> {
@@ -281,12 +294,17 @@ impl Session {
         Ok(retained)
     }
 
-    fn send(mut self, messages: &[Message], left: &mut VecDeque<usize>, bar: &ProgressBar) -> anyhow::Result<()> {
+    fn send(
+        mut self,
+        messages: &[Message],
+        left: &mut VecDeque<usize>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
         let mut next = 0;
         let mut submitted = VecDeque::new();
         let mut by_id = HashMap::new();
         while !left.is_empty() {
-            while submitted.len() + by_id.len() < WINDOW && next < left.len() + by_id.len() {
+            while submitted.len() + by_id.len() < WINDOW {
                 let Some(index) = left.iter().copied().find(|index| *index >= next) else { break };
                 let payload = match &messages[index].payload {
                     Payload::File(path) => {
