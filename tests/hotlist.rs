@@ -1,10 +1,18 @@
 //! A list is taken whole or not at all, by those who may sign it, and never backwards.
 
+mod support;
+
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use clap::Parser;
+
 use jiff::Timestamp;
+use milepost::commands;
 use milepost::crypto::{Digest, SigningKey, UnitKey};
+use milepost::delivery::tls::client_config;
 use milepost::hotlist::{
     Category, Config, Delta, Effect, Entry, Hotlist, List, Listed, Manifest, MatchKind, Refusal, Removal,
     Text, Topic, Updates, digest_of_chunks, pack_chunk,
@@ -389,4 +397,211 @@ fn a_damaged_edition_is_had_again_but_never_an_older_one() {
     unit.hears_all(&messages);
     assert_eq!(unit.version(), Some(7));
     assert!(unit.finds("P0001"));
+}
+
+/// `milepost hotlist ...`
+#[derive(clap::Parser)]
+struct Program {
+    #[command(subcommand)]
+    command: commands::hotlist::Command,
+}
+
+fn milepost_hotlist(arguments: &[&str]) -> anyhow::Result<()> {
+    commands::hotlist::run(Program::try_parse_from(["hotlist"].iter().chain(arguments))?.command)
+}
+
+/// Takes everything that the broker has for a unit's lists until the list is at `version`.
+fn follow(unit: &mut Unit, broker: &milepost::delivery::Broker, filters: &[String], version: u64) {
+    let tls = client_config(&broker.authority, &broker.certificate, &broker.key).unwrap();
+    let mut options = rumqttc::MqttOptions::new("north", "localhost", broker.port.get());
+    options
+        .set_keep_alive(Duration::from_secs(1))
+        .set_max_packet_size(2 << 20, 2 << 20)
+        .set_transport(rumqttc::Transport::tls_with_config(tls.into()));
+    let (client, mut connection) = rumqttc::Client::new(options, 100);
+    for filter in filters {
+        client.subscribe(filter, rumqttc::QoS::AtLeastOnce).unwrap();
+    }
+    let started = std::time::Instant::now();
+    while unit.version() != Some(version) {
+        assert!(started.elapsed() < Duration::from_secs(30), "version {version} never came");
+        let effects = match connection.recv().unwrap().unwrap() {
+            rumqttc::Event::Incoming(rumqttc::Incoming::Publish(message)) => {
+                unit.updates.on_message(&message.topic, &message.payload, at(started.elapsed().as_secs()))
+            }
+            _ => unit.updates.on_time(at(started.elapsed().as_secs())),
+        };
+        for effect in effects {
+            match effect {
+                Effect::Subscribe(filter) => client.subscribe(filter, rumqttc::QoS::AtLeastOnce).unwrap(),
+                Effect::Unsubscribe(filter) => client.unsubscribe(filter).unwrap(),
+                Effect::Installed(_) => {}
+                Effect::Refused { why, .. } => panic!("{why}"),
+            }
+        }
+    }
+    client.disconnect().unwrap();
+}
+
+#[test]
+fn from_the_departments_export_to_the_unit_over_a_real_broker() {
+    let broker = support::Mosquitto::start();
+    let publisher = broker.client("publisher");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let export: String = (0..25_000).map(|number| format!("P{number:05};MA\n")).collect();
+    std::fs::write(path("first.csv"), format!("plate;state\n{export}")).unwrap();
+    std::fs::write(path("second.csv"), format!("{}NEW1;NH\n", export.replace("P00001;MA\n", ""))).unwrap();
+    milepost_hotlist(&["keygen", "--out", &path("key.pem")]).unwrap();
+    for list in ["first", "second"] {
+        milepost_hotlist(&["import", &path(&format!("{list}.csv")), "--out", &path(list)]).unwrap();
+    }
+    let publish = |edition: &str| {
+        let port = format!("localhost:{}", publisher.port);
+        let [ca, cert, key] = [&publisher.authority, &publisher.certificate, &publisher.key]
+            .map(|file| file.display().to_string());
+        milepost_hotlist(&[
+            "publish",
+            &path(edition),
+            "--broker",
+            &port,
+            "--ca",
+            &ca,
+            "--cert",
+            &cert,
+            "--key",
+            &key,
+        ])
+    };
+    let sign = |file: &str, version: &str, more: &[&str]| {
+        let edition = path(&format!("edition-{version}"));
+        let (file, key) = (path(file), path("key.pem"));
+        let basic = [
+            "sign",
+            &file,
+            "--list",
+            "state-stolen",
+            "--key",
+            &key,
+            "--out",
+            &edition,
+            "--version",
+            version,
+            "--issued",
+            "2026-06-01T06:00:00Z",
+        ];
+        milepost_hotlist(&[&basic[..], more].concat()).unwrap();
+    };
+
+    let key = SigningKey::load(Path::new(&path("key.pem"))).unwrap();
+    let north = broker.client("north");
+    let mut unit = Unit::trusting(&key);
+    sign("first", "1", &[]);
+    publish("edition-1").unwrap();
+    let filters = unit.updates.subscriptions();
+    follow(&mut unit, &north, &filters, 1);
+    assert!(unit.finds("P00001") && !unit.finds("NEW1"));
+
+    sign("second", "2", &["--previous", &path("first"), "--previous-version", "1"]);
+    let public = key.verifying_key().to_string();
+    milepost_hotlist(&["inspect", &path("edition-2"), "--key", &public]).unwrap();
+    let stranger = SigningKey::generate().verifying_key().to_string();
+    assert!(milepost_hotlist(&["inspect", &path("edition-2"), "--key", &stranger]).is_err());
+    publish("edition-2").unwrap();
+    let filters = unit.updates.subscriptions();
+    follow(&mut unit, &north, &filters, 2);
+    assert!(!unit.finds("P00001") && unit.finds("NEW1"));
+    assert!(unit.hotlist.summary(at(0).wall)[0].refusals == 0);
+
+    // A unit that subscribes to everything gets the new snapshot in the broker's order.
+    let mut other = Unit::trusting(&key);
+    follow(&mut other, &north, &["milepost/v1/lists/state-stolen/#".to_owned()], 2);
+    assert!(!other.finds("P00001") && other.finds("NEW1"));
+}
+
+const CHILD: &str = "MILEPOST_TEST_LIST_FOLDER";
+
+/// Not a test of its own: the process that the next one kills. Lists with an even version hold `EVEN`, others
+/// `ODD`; every third step is a delta. It says which version is in force.
+#[test]
+fn child_that_takes_one_edition_after_another() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let folder = Path::new(&folder);
+    let (key, unit_key, config) = child_parts(folder);
+    let (hotlist, mut updates) = Hotlist::open(folder, &unit_key, &config).unwrap();
+    let mut version = hotlist.summary(at(0).wall)[0].version.unwrap_or(0);
+    println!("at {version}");
+    loop {
+        let messages = if version % 3 == 1 {
+            vec![delta(&key, version, 501, &[marker(version)], &[marker(version + 1)])]
+        } else {
+            let mut listed = entries(500);
+            listed.push(marker(version + 1));
+            snapshot(&key, version + 1, None, &listed)
+        };
+        version += 1;
+        for (topic, payload) in messages {
+            for effect in updates.on_message(&topic, &payload, at(0)) {
+                assert!(!matches!(effect, Effect::Refused { .. }), "{effect:?}");
+            }
+        }
+        assert_eq!(hotlist.summary(at(0).wall)[0].version, Some(version));
+        println!("at {version}");
+    }
+}
+
+fn marker(version: u64) -> Entry {
+    entry(if version.is_multiple_of(2) { "EVEN" } else { "ODD" })
+}
+
+fn child_parts(folder: &Path) -> (SigningKey, UnitKey, Config) {
+    let key = SigningKey::load(&folder.join("../key.pem")).unwrap();
+    let unit_key = UnitKey::load(&folder.join("../unit.key")).unwrap();
+    let lists = vec![List { name: list(), keys: vec![key.verifying_key()] }];
+    (key, unit_key, Config { lists, ..Config::default() })
+}
+
+#[test]
+fn a_process_killed_at_any_instant_leaves_one_list_or_the_next_whole() {
+    let root = tempfile::tempdir().unwrap();
+    SigningKey::generate().save(&root.path().join("key.pem")).unwrap();
+    std::fs::write(root.path().join("unit.key"), UnitKey::generate().as_bytes()).unwrap();
+    let folder = root.path().join("lists");
+    std::fs::create_dir(&folder).unwrap();
+    let mut told = 0;
+    for _ in 0..20 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "child_that_takes_one_edition_after_another"])
+            .env(CHILD, &folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let versions =
+            |line: String| line.strip_prefix("at ").and_then(|version| version.parse::<u64>().ok());
+        // At work for certain, then killed somewhere within the next few editions.
+        told =
+            lines.by_ref().map_while(Result::ok).find_map(versions).expect("the child says where it begins");
+        let [a, b] = milepost::crypto::random::<2>();
+        std::thread::sleep(Duration::from_micros(u64::from(a) * 2500 + u64::from(b) * 10));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        told = lines.map_while(Result::ok).filter_map(versions).last().unwrap_or(told);
+
+        let (_, unit_key, config) = child_parts(&folder);
+        let (hotlist, _updates) = Hotlist::open(&folder, &unit_key, &config).unwrap();
+        let summary = hotlist.summary(at(0).wall).remove(0);
+        assert_eq!(summary.last_refusal, None);
+        let held = summary.version.unwrap_or(0);
+        assert!(held == told || held == told + 1, "told {told}, holds {held}");
+        let finds = |plate: &str| !hotlist.matches(&reading(plate), &unknown_state(), at(0).wall).is_empty();
+        assert_eq!(
+            (finds("EVEN"), finds("ODD")),
+            (held > 0 && held % 2 == 0, held % 2 == 1),
+            "version {held}"
+        );
+        assert!(held == 0 || (finds("P0000") && finds("P0499")));
+    }
+    assert!(told > 4, "only {told} editions in 20 rounds");
 }

@@ -20,6 +20,8 @@ use crate::crypto::Digest;
 
 const PARTS: usize = 128;
 const BUFFER: usize = 64 << 10;
+/// Blocks (2.5 MB of them) that sled may gather before it must write them out.
+const BLOCKS_AT_ONCE: u32 = 512;
 
 /// Gathers the chunks of one manifest.
 pub struct Builder {
@@ -144,6 +146,9 @@ impl Builder {
                 blocks.write(keys, next_block, version, rows)?;
                 rows.clear();
                 next_block += 1;
+                if next_block.is_multiple_of(BLOCKS_AT_ONCE) {
+                    blocks.write_out()?;
+                }
             }
         }
         let mut rows = Vec::new();

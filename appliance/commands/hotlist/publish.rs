@@ -304,7 +304,7 @@ impl Session {
         let mut submitted = VecDeque::new();
         let mut by_id = HashMap::new();
         while !left.is_empty() {
-            while submitted.len() + by_id.len() < WINDOW && next < left.len() + by_id.len() {
+            while submitted.len() + by_id.len() < WINDOW {
                 let Some(index) = left.iter().copied().find(|index| *index >= next) else { break };
                 let payload = match &messages[index].payload {
                     Payload::File(path) => {
