@@ -22,9 +22,10 @@ pub struct Config {
     /// Seconds without a receipt until a record is sent again; doubles with each sending. Default 60. Raise
     /// it where the receiver answers in long intervals.
     pub receipt_timeout_s: NonZeroU32,
-    /// Records that may wait for a receipt at once; alerts do not count. Default 4096. Past it nothing but
-    /// alerts is sent, so that a missing receiver does not fill the broker.
-    pub unreceipted_max: NonZeroU32,
+    /// Kilobytes that may wait for a receipt at once; alerts do not count. Default 4096. Past it nothing but
+    /// alerts is sent, so that a slow or missing receiver finds no long queue at the broker, and an alert no
+    /// pictures in front of it. Raise it where the receiver is fast and far away.
+    pub unreceipted_max_kb: NonZeroU32,
     /// Reads in one message, at most. Default 100.
     pub batch_records: NonZeroU16,
     /// Bytes of reads in one message, at most (one read may always go). Default 262144.
@@ -98,7 +99,7 @@ impl Default for Config {
             receivers: Vec::new(),
             window: Window(16),
             receipt_timeout_s: NonZeroU32::new(60).expect("not zero"),
-            unreceipted_max: NonZeroU32::new(4096).expect("not zero"),
+            unreceipted_max_kb: NonZeroU32::new(4096).expect("not zero"),
             batch_records: NonZeroU16::new(100).expect("not zero"),
             batch_bytes: NonZeroU32::new(256 * 1024).expect("not zero"),
             batch_wait_ms: 2000,
@@ -127,7 +128,7 @@ impl Config {
     pub(super) fn limits(&self) -> Limits {
         Limits {
             window: self.window.0.into(),
-            unreceipted: self.unreceipted_max.get() as usize,
+            unreceipted: self.unreceipted_max_kb.get() as usize * 1000,
             receipt_timeout: Duration::from_secs(self.receipt_timeout_s.get().into()),
             batch_records: self.batch_records.get().into(),
             batch_wait: Duration::from_millis(self.batch_wait_ms.into()),

@@ -36,13 +36,18 @@ pub enum EventError {
     Json(#[from] serde_json::Error),
     #[error("the event has CloudEvents version {0:?}; this program understands 1.0")]
     Version(String),
-    #[error("the record's body is not JSON")]
+    #[error("the record's body is not JSON, or has spaces around it, which do not travel")]
     Body,
 }
 
 impl Event {
     pub fn wrap(unit: &UnitId, parcel: Parcel, sequence: u64, historical: bool) -> Result<Self, EventError> {
         let body = String::from_utf8(parcel.body).map_err(|_| EventError::Body)?;
+        let length = body.len();
+        let data = RawValue::from_string(body).map_err(|_| EventError::Body)?;
+        if data.get().len() != length {
+            return Err(EventError::Body);
+        }
         Ok(Self {
             specversion: "1.0".into(),
             id: parcel.id,
@@ -52,7 +57,7 @@ impl Event {
             datacontenttype: "application/json".into(),
             sequence: format!("{sequence:010}"),
             historical,
-            data: RawValue::from_string(body).map_err(|_| EventError::Body)?,
+            data,
         })
     }
 
@@ -142,6 +147,7 @@ mod tests {
         assert!(matches!(Event::parse(b"[{}]"), Err(EventError::Json(_))));
         assert!(matches!(Event::wrap(&unit(), parcel(b"\xff\xd8"), 0, false), Err(EventError::Body)));
         assert!(matches!(Event::wrap(&unit(), parcel(b"{} {}"), 0, false), Err(EventError::Body)));
+        assert!(matches!(Event::wrap(&unit(), parcel(b" {}"), 0, false), Err(EventError::Body)));
         let event = Event::wrap(&unit(), parcel(b"{}"), 0, false).unwrap();
         let old = String::from_utf8(event.to_json()).unwrap().replace("\"1.0\"", "\"0.3\"");
         assert!(matches!(Event::parse(old.as_bytes()), Err(EventError::Version(_))));

@@ -10,7 +10,8 @@ use crate::words::RecordId;
 pub struct Limits {
     /// Messages submitted and not acknowledged by the broker.
     pub window: usize,
-    /// Records acknowledged by the broker without a receipt; alerts do not count against it.
+    /// Bytes acknowledged by the broker without a receipt, alerts not counted. What queues at the broker for a
+    /// slow receiver stands in front of the next alert.
     pub unreceipted: usize,
     pub receipt_timeout: Duration,
     pub batch_records: usize,
@@ -48,6 +49,8 @@ struct Entry {
     kind: Kind,
     held: Held,
     sendings: u32,
+    /// Its share of the message that it went in.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,10 +165,13 @@ impl Outbox {
 
     /// One message with these records was handed to the client.
     pub fn submitted(&mut self, kind: Kind, records: Vec<RecordId>, bytes: usize, now: Duration) {
+        let share = bytes / records.len().max(1);
         for id in &records {
             self.again.remove(&(kind, *id));
-            let entry = self.entries.entry(*id).or_insert(Entry { kind, held: Held::Flying, sendings: 0 });
+            let fresh = Entry { kind, held: Held::Flying, sendings: 0, bytes: share };
+            let entry = self.entries.entry(*id).or_insert(fresh);
             entry.held = Held::Flying;
+            entry.bytes = share;
             entry.sendings += 1;
         }
         self.batch_since.remove(&kind);
@@ -206,7 +212,9 @@ impl Outbox {
             let due = now + timeout.max(self.limits.receipt_timeout);
             entry.held = Held::Awaiting { due };
             self.due.insert((due, *id));
-            self.awaiting_bulk += usize::from(entry.kind != Kind::Alert);
+            if entry.kind != Kind::Alert {
+                self.awaiting_bulk += entry.bytes;
+            }
             true
         });
         published
@@ -222,22 +230,21 @@ impl Outbox {
         self.forget(id)
     }
 
-    /// The receiver holds something else under this id.
+    /// The receiver holds something else under this id: sent again at once, the first time. If that does not
+    /// mend it, it waits for its time like any other, or two that never agree would fill the link.
     pub fn differs(&mut self, id: RecordId) {
         let Some(entry) = self.entries.get(&id) else { return };
-        let (kind, held) = (entry.kind, entry.held);
         // While it flies a newer sending is under way already.
-        if held != Held::Flying {
-            self.release(id, kind, held);
-            self.again.insert((kind, id));
-            self.set_held(id, Held::Again);
+        if entry.held != Held::Flying && entry.sendings < 2 {
+            self.mark_again(id);
         }
     }
 
     /// The record cannot be sent (now): it is not picked again over this connection.
     pub fn unfit(&mut self, kind: Kind, id: RecordId) {
         self.again.remove(&(kind, id));
-        let entry = self.entries.entry(id).or_insert(Entry { kind, held: Held::Unfit, sendings: 0 });
+        let entry =
+            self.entries.entry(id).or_insert(Entry { kind, held: Held::Unfit, sendings: 0, bytes: 0 });
         entry.held = Held::Unfit;
     }
 
@@ -280,10 +287,7 @@ impl Outbox {
                 return;
             }
             self.next_probe = now + self.limits.receipt_timeout;
-            let kind = self.entries[&id].kind;
-            self.release(id, kind, Held::Awaiting { due });
-            self.again.insert((kind, id));
-            self.set_held(id, Held::Again);
+            self.mark_again(id);
         }
     }
 
@@ -294,16 +298,27 @@ impl Outbox {
 
     fn forget(&mut self, id: RecordId) -> bool {
         let Some(entry) = self.entries.remove(&id) else { return false };
-        self.release(id, entry.kind, entry.held);
+        self.release(id, &entry);
         true
     }
 
+    fn mark_again(&mut self, id: RecordId) {
+        if let Some(mut entry) = self.entries.remove(&id) {
+            self.release(id, &entry);
+            self.again.insert((entry.kind, id));
+            entry.held = Held::Again;
+            self.entries.insert(id, entry);
+        }
+    }
+
     /// Takes a record out of the set that its state keeps it in.
-    fn release(&mut self, id: RecordId, kind: Kind, held: Held) {
+    fn release(&mut self, id: RecordId, &Entry { kind, held, bytes, .. }: &Entry) {
         match held {
             Held::Awaiting { due } => {
                 self.due.remove(&(due, id));
-                self.awaiting_bulk -= usize::from(kind != Kind::Alert);
+                if kind != Kind::Alert {
+                    self.awaiting_bulk -= bytes;
+                }
             }
             Held::Again => {
                 self.again.remove(&(kind, id));

@@ -12,7 +12,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 fn limits() -> Limits {
     Limits {
         window: 4,
-        unreceipted: 8,
+        unreceipted: 8_000,
         receipt_timeout: TIMEOUT,
         batch_records: 3,
         batch_wait: Duration::from_secs(2),
@@ -265,7 +265,7 @@ fn without_receipts_bulk_stops_and_alerts_do_not() {
 }
 
 #[test]
-fn a_differing_digest_sends_the_record_again_at_once() {
+fn a_differing_digest_sends_the_record_again_at_once_but_only_once() {
     let mut world = World::new();
     let id = world.put(Kind::Alert);
     world.fill();
@@ -275,6 +275,9 @@ fn a_differing_digest_sends_the_record_again_at_once() {
     assert_eq!(world.client, [vec![id]]);
     world.outbox.differs(RecordId::new());
     assert_eq!(world.outbox.in_flight(), 1, "an unknown record changes nothing");
+    world.settle();
+    world.outbox.differs(id);
+    assert_eq!(world.fill(), Some(world.now + 2 * TIMEOUT), "then in its time");
 }
 
 #[test]

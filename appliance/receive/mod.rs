@@ -52,7 +52,8 @@ const BATCH: usize = 128;
 /// News that nobody took are dropped: they are for people to look at, the vault has everything.
 const NEWS: usize = 1024;
 
-/// A running receiver. Dropping it ends it as a kill would: nothing is lost.
+/// A running receiver. Dropped, it ends by itself a little later; only after [`stop`](Self::stop) may another
+/// one take the folder.
 pub struct Receiver {
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
