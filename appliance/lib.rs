@@ -6,11 +6,20 @@
 //! `words` are the types they share. ARCHITECTURE.md tells the whole.
 
 pub mod alert;
+pub mod audit;
 pub mod capture;
 pub mod commands;
+pub mod config;
+pub mod console;
 pub mod crypto;
+pub mod delivery;
+pub mod enroll;
+pub mod health;
 pub mod hotlist;
 pub mod passage;
+pub mod receive;
+pub mod record;
 pub mod system;
+pub mod unit;
 pub mod vision;
 pub mod words;

@@ -1,1 +1,60 @@
-fn main() {}
+//! `milepost`: the program. Everything it does is in the library; this starts it.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use milepost::commands::{audit, check, demo, enroll, hotlist, read, receive, run};
+
+/// Roadside licence-plate reader: reads plates, matches hot lists, delivers evidence, and knows when it
+/// can no longer be trusted
+#[derive(Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Milepost {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Args),
+    Demo(demo::Args),
+    Read(read::Args),
+    Check(check::Args),
+    /// Import, sign and publish hot lists (for the department)
+    #[command(subcommand)]
+    Hotlist(hotlist::Command),
+    Receive(receive::ReceiveArgs),
+    Enroll(enroll::EnrollArgs),
+    Audit(audit::AuditArgs),
+}
+
+fn main() -> ExitCode {
+    abort_on_panic();
+    let Milepost { command } = Milepost::parse();
+    let outcome = match command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Read(args) => read::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Hotlist(command) => hotlist::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Receive(args) => receive::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Audit(args) => args.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("milepost: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A dead thread must never leave a ghost of a unit behind: systemd starts a whole one.
+///
+/// Not `panic = "abort"` in the profile: test programs must unwind, and then a machine would compile every
+/// dependency twice.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}

@@ -3,16 +3,31 @@
 //! Owns the decision what becomes an alert: threshold, deduplication, level, the verification notice, and
 //! the disposition that a person gives. Must not know how matches are found, nor how alerts travel.
 
+mod config;
+mod decide;
+mod disposition;
+mod shorten;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hotlist::{Level, Match};
 use crate::words::{CameraId, Plate, Probability, RecordId, State, UnitId};
 
-/// What a person must look at now. As JSON under 2 kB: it travels ahead of its pictures.
+pub use config::Config;
+pub use decide::Alerts;
+pub use disposition::{Disposition, DispositionError, Verdict, Verified};
+
+/// Stands in every alert: a match is a hint, never a reason by itself to stop anyone.
+pub const NOTICE: &str =
+    "Verify characters and state of issuance, and confirm the status in CJIS/NCIC, before any stop.";
+
+/// What a person must look at now. As JSON under [`Alert::JSON_MAX`] bytes: it travels ahead of its pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     pub id: RecordId,
+    /// 1 at first; higher where a better read updated the same alert.
+    pub revision: u32,
     pub unit: UnitId,
     pub camera: CameraId,
     /// When the plate was last seen in the passage.
@@ -24,20 +39,28 @@ pub struct Alert {
     pub confidence: Probability,
     /// Positions in `text` (from 0) that the reader was unsure of.
     pub doubtful: Vec<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_confidence: Option<Probability>,
     pub level: Level,
     pub hit: Hit,
+    /// Its free texts may be shortened; they then end in "…".
     pub matched: Match,
     /// Age of the list by its own date, in seconds, when the match was made.
     pub list_age_s: u64,
     pub notice: String,
 }
 
+impl Alert {
+    /// Leaves some 600 bytes of a message of 2 kB for the envelope and the ids of two pictures.
+    pub const JSON_MAX: usize = 1400;
+}
+
 /// A full hit, or one that needs a person's eye before it is more than a hint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hit {
-    Full,
     Possible,
+    Full,
 }

@@ -169,6 +169,8 @@ impl Worker {
                 self.sequence += 1;
                 let luma = frame.luma();
                 self.link.picture(luma.width, luma.height, feed.decoder(), now);
+                // First, so that whoever gets the frame finds the link streaming.
+                self.publish();
                 self.newest.put(frame);
             }
             Heard::Nothing => {}

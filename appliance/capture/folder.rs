@@ -13,6 +13,7 @@ pub(super) struct FolderFeed {
     pictures: std::vec::IntoIter<PathBuf>,
     every: Duration,
     due: Instant,
+    looks: u64,
 }
 
 impl FolderFeed {
@@ -31,12 +32,13 @@ impl FolderFeed {
         }
         pictures.sort();
         let every = Duration::from_millis(config.picture_ms.get().into());
-        Ok(Self { pictures: pictures.into_iter(), every, due: Instant::now() })
+        Ok(Self { pictures: pictures.into_iter(), every, due: Instant::now(), looks: 0 })
     }
 }
 
 impl Feed for FolderFeed {
     fn next(&mut self, patience: Duration) -> Heard {
+        self.looks += 1;
         let wait = self.due.saturating_duration_since(Instant::now());
         std::thread::sleep(wait.min(patience));
         if wait > patience {
@@ -52,5 +54,10 @@ impl Feed for FolderFeed {
                 Heard::Nothing
             }
         }
+    }
+
+    /// A picture may be shown for longer than a camera may be silent.
+    fn signs_of_life(&self) -> u64 {
+        self.looks
     }
 }

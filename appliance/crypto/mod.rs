@@ -3,9 +3,11 @@
 //! Owns key files and the two formats (sealed bytes, signed envelope). Must not know what is sealed or
 //! signed, and holds no cryptography of its own.
 
+mod digest;
 mod sealing;
 mod signing;
 
+pub use digest::Digest;
 pub use sealing::{SealError, SealKey, UnitKey};
 pub use signing::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey};
 

@@ -2,55 +2,41 @@
 //!
 //! Owns lists, versions, signatures, manual entries and matching, and sled. Must not know cameras,
 //! pictures, MQTT sessions, or what becomes of a match.
+//!
+//! [`Updates`] takes messages and says what to do ([`Effect`]); [`Hotlist`] matches reads with what is in
+//! force. What a list may look like and what versions may do is decided in `message` and `progress`, without
+//! a store; `builder` and `edition` lay a list down on disk; `texts` and `matching` decide what a match is.
 
+mod builder;
+mod chunk;
+mod config;
+mod durable;
+mod early;
+mod edition;
 mod entry;
+mod filter;
+mod in_force;
+mod ledger;
+mod listed;
+mod manual;
+mod matching;
+mod message;
+mod progress;
+mod refusal;
+mod row;
+mod spill;
+mod text;
+mod texts;
+mod updates;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use crate::words::{ListName, Plate, Probability};
-
-pub use entry::{Category, Entry, Level};
-
-/// One listed vehicle that a read may be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Match {
-    pub entry: Entry,
-    pub kind: MatchKind,
-    /// How likely the vehicle carries the listed plate.
-    pub probability: Probability,
-    /// The candidate of the read that matched; equals the entry's plate unless a look-alike or pattern.
-    pub read_as: Plate,
-    pub state: StateAgreement,
-    pub list: ListVersion,
-}
-
-/// How the read and the entry agree on the characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MatchKind {
-    /// The best candidate is the listed plate.
-    Exact,
-    /// Another candidate is, or one with characters that are easily mistaken for each other.
-    LookAlike,
-    /// The entry is a partial plate.
-    Pattern,
-}
-
-/// How the read and the entry agree on the state of issuance. `Differs` never makes a full hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StateAgreement {
-    Equal,
-    Differs,
-    Unknown,
-}
-
-/// Which edition of which list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListVersion {
-    pub list: ListName,
-    pub version: u64,
-    /// The list's own date: its age counts from here, not from its arrival.
-    pub issued: Timestamp,
-}
+pub use chunk::{ENTRIES as CHUNK_ENTRIES, pack as pack_chunk, parse_line, unpack as unpack_chunk};
+pub use config::{Config, List, LookAlikes, MANUAL_LIST, Matching};
+pub use entry::{Category, Entry, EntryError, Level};
+pub use in_force::{Freshness, Hotlist, ListSummary, RefusalNote};
+pub use listed::{Listed, ListedError, Pattern};
+pub use manual::{Act, ManualEntry, ManualError, ManualState, default_hours};
+pub use matching::{ListVersion, Match, MatchKind, StateAgreement};
+pub use message::{Delta, MESSAGE_MAX, Manifest, Removal, Topic, digest_of_chunks};
+pub use refusal::{ChunkError, Refusal, StoreError};
+pub use text::{Text, TextError};
+pub use updates::{Effect, Installed, Updates};

@@ -31,7 +31,8 @@ impl Slot {
         &self.0
     }
 
-    fn of(&self, character: Option<u8>) -> f32 {
+    /// How likely this character stands here (`A-Z0-9`), or nothing.
+    pub fn probability_of(&self, character: Option<u8>) -> f32 {
         self.0[character.map_or(BLANK, index_of)]
     }
 }
@@ -72,7 +73,7 @@ impl Reading {
             .slots
             .iter()
             .enumerate()
-            .map(|(position, slot)| f64::from(slot.of(text.get(position).copied())))
+            .map(|(position, slot)| f64::from(slot.probability_of(text.get(position).copied())))
             .product();
         Probability::clamped(product)
     }

@@ -1,8 +1,12 @@
-//! A real RTSP server inside a test: GStreamer's own, on an ephemeral loopback port.
+//! A real RTSP server for a test: GStreamer's own, in a process of its own that can be killed.
+//!
+//! The process is the test program itself, started again as its ignored test `rtsp_server_process`, which
+//! calls [`serve`]. It obeys lines on its standard input and ends with it.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread::JoinHandle;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer::glib;
@@ -10,13 +14,16 @@ use gstreamer::prelude::*;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 
-/// Serves `/live` until it is dropped; then its port is closed and its viewers are cut off.
+pub const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 threads=1 ! rtph264pay name=pay0 config-interval=1";
+pub const H265: &str = "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 option-string=pools=1:frame-threads=1 ! h265parse ! rtph265pay name=pay0 config-interval=1";
+pub const MJPEG: &str = "jpegenc ! rtpjpegpay name=pay0";
+
+const PORT_LINE: &str = "rtsp server listens on ";
+
+/// Serves moving pictures under `/live` until it is dropped, by which it is killed.
 pub struct RtspServer {
     pub port: u16,
-    context: glib::MainContext,
-    main_loop: glib::MainLoop,
-    thread: Option<JoinHandle<()>>,
-    media: Arc<Mutex<Option<gst::Element>>>,
+    process: Child,
 }
 
 /// What a server serves and asks for.
@@ -31,108 +38,135 @@ pub struct Served<'a> {
     pub tls: Option<&'a Path>,
 }
 
-pub const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 threads=1 ! rtph264pay name=pay0 config-interval=1";
-pub const H265: &str = "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! h265parse ! rtph265pay name=pay0 config-interval=1";
-pub const MJPEG: &str = "jpegenc ! rtpjpegpay name=pay0";
-
 impl RtspServer {
     pub fn start(served: Served<'_>) -> Self {
-        gst::init().unwrap();
-        let launch = format!(
-            "( videotestsrc is-live=true pattern=ball name=pictures ! capsfilter name=size caps=video/x-raw,width=320,height=240,framerate=15/1,format=I420 ! {} )",
-            served.encode
-        );
-        let context = glib::MainContext::new();
-        let main_loop = glib::MainLoop::new(Some(&context), false);
-        let media = Arc::default();
-        let (ready, started) = mpsc::channel();
-        let login = served.login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        let certificate = served.tls.map(Path::to_owned);
-        let thread = std::thread::spawn({
-            let (context, main_loop, media) =
-                (context.clone(), main_loop.clone(), Arc::clone(&media));
-            move || {
-                context
-                    .with_thread_default(|| {
-                        let server = server(&launch, served.port, login, certificate, &media);
-                        let source = server.attach(Some(&context)).unwrap();
-                        ready.send(server.bound_port()).unwrap();
-                        main_loop.run();
-                        server.client_filter(Some(&mut |_, _| gst_rtsp_server::RTSPFilterResult::Remove));
-                        source.remove();
-                    })
-                    .unwrap();
-            }
-        });
-        let port = u16::try_from(started.recv().unwrap()).unwrap();
-        Self { port, context, main_loop, thread: Some(thread), media }
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "rtsp_server_process", "--ignored", "--nocapture"]);
+        command.env("RTSP_ENCODE", served.encode).env("RTSP_PORT", served.port.to_string());
+        if let Some((user, password)) = served.login {
+            command.env("RTSP_USER", user).env("RTSP_PASSWORD", password);
+        }
+        if let Some(certificate) = served.tls {
+            command.env("RTSP_CERTIFICATE", certificate);
+        }
+        // What GStreamer grumbles about cut connections is of no interest here.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let port = BufReader::new(process.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once(PORT_LINE).map(|(_, port)| port.parse().unwrap()))
+            .expect("the server tells its port");
+        Self { port, process }
     }
 
     /// The camera changes its resolution in mid-stream.
-    pub fn resize(&self, width: i32, height: i32) {
-        let media = self.media.lock().unwrap();
-        let bin = media.as_ref().unwrap().downcast_ref::<gst::Bin>().unwrap();
-        let caps = gst::Caps::builder("video/x-raw")
-            .field("width", width)
-            .field("height", height)
-            .field("framerate", gst::Fraction::new(15, 1))
-            .field("format", "I420")
-            .build();
-        bin.by_name("size").unwrap().set_property("caps", caps);
+    pub fn resize(&mut self, width: i32, height: i32) {
+        self.tell(&format!("resize {width} {height}"));
     }
 
     /// The server lives and keeps its connections, but sends no picture any more.
-    pub fn fall_silent(&self) {
-        let media = self.media.lock().unwrap();
-        let bin = media.as_ref().unwrap().downcast_ref::<gst::Bin>().unwrap();
-        let pad = bin.by_name("pictures").unwrap().static_pad("src").unwrap();
-        pad.add_probe(gst::PadProbeType::BUFFER, |_, _| gst::PadProbeReturn::Drop);
+    pub fn fall_silent(&mut self) {
+        self.tell("silence");
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.process.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 }
 
-fn server(
-    launch: &str,
-    port: u16,
-    login: Option<(String, String)>,
-    certificate: Option<PathBuf>,
-    media: &Arc<Mutex<Option<gst::Element>>>,
-) -> gst_rtsp_server::RTSPServer {
+impl Drop for RtspServer {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// The body of the server's process; returns at the end of standard input.
+pub fn serve() {
+    gst::init().unwrap();
+    let latest_media = Arc::default();
+    let server = server(&latest_media);
+    let _source = server.attach(None).unwrap();
+    println!("{PORT_LINE}{}", server.bound_port());
+    let main_loop = glib::MainLoop::new(None, false);
+    let quit = main_loop.clone();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            obey(&line, &latest_media);
+        }
+        quit.quit();
+    });
+    main_loop.run();
+}
+
+fn obey(line: &str, media: &Mutex<Option<gst::Element>>) {
+    let media = media.lock().unwrap();
+    let bin = media.as_ref().unwrap().downcast_ref::<gst::Bin>().unwrap();
+    match line.split(' ').collect::<Vec<_>>()[..] {
+        ["silence"] => {
+            let pad = bin.by_name("pictures").unwrap().static_pad("src").unwrap();
+            pad.add_probe(gst::PadProbeType::BUFFER, |_, _| gst::PadProbeReturn::Drop);
+        }
+        ["resize", width, height] => {
+            let caps = caps(width.parse().unwrap(), height.parse().unwrap());
+            bin.by_name("size").unwrap().set_property("caps", caps);
+        }
+        _ => panic!("{line:?} is no order"),
+    }
+}
+
+fn caps(width: i32, height: i32) -> gst::Caps {
+    gst::Caps::builder("video/x-raw")
+        .field("width", width)
+        .field("height", height)
+        .field("framerate", gst::Fraction::new(15, 1))
+        .field("format", "I420")
+        .build()
+}
+
+fn server(latest_media: &Arc<Mutex<Option<gst::Element>>>) -> gst_rtsp_server::RTSPServer {
+    let told = |name: &str| std::env::var(name).ok();
     let server = gst_rtsp_server::RTSPServer::new();
     server.set_address("127.0.0.1");
-    server.set_service(&port.to_string());
+    server.set_service(&told("RTSP_PORT").unwrap());
     let factory = gst_rtsp_server::RTSPMediaFactory::new();
-    factory.set_launch(launch);
-    factory.set_shared(true);
-    let latest = Arc::clone(media);
+    factory.set_launch(&format!(
+        "( videotestsrc is-live=true pattern=ball name=pictures ! capsfilter name=size caps=\"{}\" ! {} )",
+        caps(320, 240),
+        told("RTSP_ENCODE").unwrap()
+    ));
+    let latest = Arc::clone(latest_media);
     factory.connect_media_configure(move |_, media| *latest.lock().unwrap() = Some(media.element()));
+    let login = told("RTSP_USER").zip(told("RTSP_PASSWORD"));
+    let certificate =
+        told("RTSP_CERTIFICATE").map(|path| gst_rtsp_server::gio::TlsCertificate::from_file(path).unwrap());
     if login.is_some() || certificate.is_some() {
-        let auth = gst_rtsp_server::RTSPAuth::new();
-        let certificate =
-            certificate.map(|path| gst_rtsp_server::gio::TlsCertificate::from_file(path).unwrap());
-        auth.set_tls_certificate(certificate.as_ref());
-        let role = gst::Structure::builder("viewer")
-            .field("media.factory.access", true)
-            .field("media.factory.construct", true)
-            .build();
-        factory.add_role_from_structure(&role);
-        let mut token = gst_rtsp_server::RTSPToken::builder().field("media.factory.role", "viewer").build();
-        match login {
-            Some((user, password)) => {
-                auth.set_supported_methods(gst_rtsp_server::gst_rtsp::RTSPAuthMethod::Digest);
-                auth.add_digest(&user, &password, &token);
-            }
-            None => auth.set_default_token(Some(&mut token)),
-        }
-        server.set_auth(Some(&auth));
+        server.set_auth(Some(&auth(&factory, login, certificate)));
     }
     server.mount_points().unwrap().add_factory("/live", factory);
     server
 }
 
-impl Drop for RtspServer {
-    fn drop(&mut self) {
-        let main_loop = self.main_loop.clone();
-        self.context.invoke(move || main_loop.quit());
-        self.thread.take().unwrap().join().unwrap();
+fn auth(
+    factory: &gst_rtsp_server::RTSPMediaFactory,
+    login: Option<(String, String)>,
+    certificate: Option<gst_rtsp_server::gio::TlsCertificate>,
+) -> gst_rtsp_server::RTSPAuth {
+    let auth = gst_rtsp_server::RTSPAuth::new();
+    auth.set_tls_certificate(certificate.as_ref());
+    let role = gst::Structure::builder("viewer")
+        .field("media.factory.access", true)
+        .field("media.factory.construct", true)
+        .build();
+    factory.add_role_from_structure(&role);
+    let mut token = gst_rtsp_server::RTSPToken::builder().field("media.factory.role", "viewer").build();
+    match login {
+        Some((user, password)) => {
+            auth.set_supported_methods(gst_rtsp_server::gst_rtsp::RTSPAuthMethod::Digest);
+            auth.add_digest(&user, &password, &token);
+        }
+        None => auth.set_default_token(Some(&mut token)),
     }
+    auth
 }

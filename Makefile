@@ -1,0 +1,38 @@
+# Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
+
+.PHONY: help demo test bench lint advisories packages build
+
+MILEPOST := target/release/milepost
+CARGO_DENY := target/tools/bin/cargo-deny
+
+help: ## show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: build ## the whole product on this machine: traffic, a hot list, alerts, evidence, purge (DEMO_SECONDS=20 ends it by itself)
+	@exec $(MILEPOST) demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+test: packages ## every test, with a real broker, RTSP server and browser
+	@echo "Building and running the tests; the first build takes about ten minutes on two cores."
+	cargo test --release --locked
+
+bench: packages ## every benchmark; writes target/bench/summary.json
+	cargo bench --locked
+	@cat target/bench/summary.json
+
+lint: packages $(CARGO_DENY) ## formatting, clippy, licences
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+	$(CARGO_DENY) check licenses bans sources
+
+advisories: $(CARGO_DENY) ## known vulnerabilities in dependencies; needs the advisory database
+	$(CARGO_DENY) check advisories
+
+build: packages
+	@echo "Building Milepost; the first build takes about ten minutes on two cores."
+	cargo build --release --locked
+
+packages:
+	@.ci/install-packages
+
+$(CARGO_DENY):
+	cargo install --quiet --locked --root target/tools cargo-deny

@@ -1,0 +1,96 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::hotlist::Text;
+use crate::words::{PersonName, RecordId};
+
+/// What a person found when they looked at an alert. The unit's own rate of false hits comes from these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disposition {
+    pub alert: RecordId,
+    pub verdict: Verdict,
+    pub verified: Verified,
+    pub by: PersonName,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub note: Text<200>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Characters and state are the listed ones.
+    CorrectRead,
+    /// The characters are right, the plate is another state's.
+    WrongState,
+    /// The characters are not what the unit read.
+    IncorrectRead,
+    /// Seen, and not followed up.
+    Dismissed,
+}
+
+/// What the person ticked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verified {
+    pub characters: bool,
+    pub state: bool,
+    /// Confirmed in CJIS/NCIC.
+    pub status: bool,
+}
+
+/// Why a disposition was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DispositionError {
+    #[error("a correct read needs characters and state to be verified by eye first")]
+    NotVerified,
+    #[error("characters that were verified cannot be an incorrect read, nor a verified state a wrong one")]
+    Contradiction,
+}
+
+impl Disposition {
+    pub fn new(
+        alert: RecordId,
+        verdict: Verdict,
+        verified: Verified,
+        by: PersonName,
+        at: Timestamp,
+    ) -> Result<Self, DispositionError> {
+        match verdict {
+            Verdict::CorrectRead if !(verified.characters && verified.state) => {
+                Err(DispositionError::NotVerified)
+            }
+            Verdict::IncorrectRead if verified.characters => Err(DispositionError::Contradiction),
+            Verdict::WrongState if verified.state => Err(DispositionError::Contradiction),
+            _ => Ok(Self { alert, verdict, verified, by, at, note: Text::default() }),
+        }
+    }
+}
+
+impl Verdict {
+    /// Whether it says that the hit was false.
+    pub fn is_false_hit(self) -> bool {
+        matches!(self, Self::WrongState | Self::IncorrectRead)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_must_follow_from_what_was_verified() {
+        let disposition = |verdict, characters, state| {
+            let verified = Verified { characters, state, status: false };
+            let by = PersonName::parse("Ann Lee").unwrap();
+            Disposition::new(RecordId::new(), verdict, verified, by, Timestamp::UNIX_EPOCH).map(|d| d.verdict)
+        };
+        assert_eq!(disposition(Verdict::CorrectRead, true, true), Ok(Verdict::CorrectRead));
+        assert_eq!(disposition(Verdict::CorrectRead, true, false), Err(DispositionError::NotVerified));
+        assert_eq!(disposition(Verdict::WrongState, true, false), Ok(Verdict::WrongState));
+        assert_eq!(disposition(Verdict::WrongState, true, true), Err(DispositionError::Contradiction));
+        assert_eq!(disposition(Verdict::IncorrectRead, true, false), Err(DispositionError::Contradiction));
+        assert_eq!(disposition(Verdict::Dismissed, false, false), Ok(Verdict::Dismissed));
+    }
+}

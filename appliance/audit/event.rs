@@ -1,0 +1,134 @@
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{Digest, KeyId};
+use crate::words::{CameraId, ListName, PersonName, RecordId};
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Who {
+    /// The unit by itself.
+    Unit,
+    /// A person who signed in, or said this name when signing in failed.
+    Person(PersonName),
+    /// The department, by a message signed with this key.
+    Department(KeyId),
+}
+
+/// What was done or decided. Plates stand here only where a person put one in: the log outlives records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    Started {
+        version: String,
+    },
+    Stopped,
+    SignedIn {
+        from: String,
+    },
+    SignInFailed {
+        from: String,
+        why: String,
+    },
+    SignedOut,
+    /// Somebody looked at data: which, and what for.
+    Accessed {
+        what: String,
+        record: Option<RecordId>,
+        reason: String,
+    },
+    /// Data left by another way than to the server.
+    Disseminated {
+        what: String,
+        to: String,
+        records: u64,
+        reason: String,
+    },
+    AlertRaised {
+        alert: RecordId,
+        read: RecordId,
+        list: ListName,
+    },
+    AlertSuppressed {
+        read: RecordId,
+        list: ListName,
+        why: String,
+    },
+    AlertAnswered {
+        alert: RecordId,
+        answer: String,
+    },
+    /// The decision to purge. The certificate says that it was done and names the records; `sha256` is the
+    /// digest of its list.
+    PurgeDecided {
+        certificate: RecordId,
+        reason: String,
+        policy: String,
+        records: u64,
+        sha256: Digest,
+    },
+    /// Gone without having been received.
+    RecordsLost {
+        reason: String,
+        kind: String,
+        count: u64,
+    },
+    ListChanged {
+        list: ListName,
+        version: u64,
+        entries: u64,
+    },
+    ListRefused {
+        list: ListName,
+        why: String,
+    },
+    ManualEntryRequested {
+        /// A plate, or a part of one.
+        plate: String,
+        reason: String,
+    },
+    ManualEntryApproved {
+        plate: String,
+        requested_by: PersonName,
+    },
+    ManualEntryRemoved {
+        plate: String,
+        why: String,
+    },
+    ServiceStateChanged(ServiceChange),
+    ConfigurationChanged {
+        what: String,
+    },
+    CommandRefused {
+        why: String,
+    },
+    CameraFault {
+        camera: CameraId,
+        fault: String,
+    },
+    CameraRecovered {
+        camera: CameraId,
+    },
+    CertificateInstalled {
+        subject: String,
+        fingerprint: String,
+    },
+    AimVerified {
+        camera: CameraId,
+    },
+    Maintenance {
+        what: String,
+    },
+    /// The log's last line was torn by a power cut and dropped: an append that had not returned.
+    TornLineDropped {
+        bytes: u64,
+    },
+}
+
+/// From one service state to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceChange {
+    pub from: String,
+    pub to: String,
+    pub reason: String,
+}

@@ -1,0 +1,184 @@
+//! `milepost check`: is this unit fit for work?
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::run::unit_key;
+use crate::capture::{self, Capture, Frame, Latest, LinkState};
+use crate::config::Config;
+use crate::delivery::tls::{self, CertificateFacts};
+use crate::delivery::{Link, Subscriptions};
+use crate::system::{ClockStatus, Device, SystemClock, write_durably};
+use crate::vision::Vision;
+
+/// Say whether this unit is fit for work: one line for each thing it needs
+///
+/// Looks at the configuration, the unit key, storage, clock, models, each camera, the certificates and the
+/// broker. The exit status is 0 if all is well, 1 if something must be mended first.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The unit's configuration
+    #[arg(long, short, default_value = "/etc/milepost/milepost.toml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// A camera that works gives its first picture well within this.
+const CAMERA_PATIENCE: Duration = Duration::from_secs(8);
+
+/// What was found of one thing.
+enum Finding {
+    Good(String),
+    /// The unit works, and somebody should see to it.
+    Fair(String),
+    Bad(String),
+}
+
+use Finding::{Bad, Fair, Good};
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(error) => {
+            tell("configuration", &Bad(error.to_string()));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    tell("configuration", &Good(args.config.display().to_string()));
+    let mut fit = true;
+    let mut check = |what: &str, finding: Finding| {
+        fit &= !matches!(finding, Bad(_));
+        tell(what, &finding);
+    };
+    check(
+        "unit key",
+        unit_key(&config).map_or_else(|error| Bad(format!("{error:#}")), |_| Good("there".into())),
+    );
+    check("storage", storage(&config));
+    check("clock", clock());
+    check("models", models(&config));
+    for camera in &config.camera {
+        check(&format!("camera {}", camera.name), watch(camera));
+    }
+    check("certificate", certificate(&config));
+    check("broker", broker(&config)?);
+    check("hot lists", lists(&config));
+    check("receipts", receipts(&config));
+    Ok(if fit { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(what: &str, finding: &Finding) {
+    let (mark, text) = match finding {
+        Good(text) => ("ok  ", text),
+        Fair(text) => ("note", text),
+        Bad(text) => ("BAD ", text),
+    };
+    println!("{mark}  {what:<16} {text}");
+}
+
+fn storage(config: &Config) -> Finding {
+    let folder = &config.unit.state_dir;
+    let probe = folder.join("check");
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| write_durably(&probe, b"milepost check"))
+        .and_then(|()| std::fs::remove_file(&probe));
+    if let Err(error) = written {
+        return Bad(format!("{} cannot be written: {error}", folder.display()));
+    }
+    match Device::new(folder).facts().disk_free_mb {
+        Some(free) if free < config.health.disk_low_mb => {
+            Fair(format!("only {free} MB free in {}", folder.display()))
+        }
+        Some(free) => Good(format!("{free} MB free in {}", folder.display())),
+        None => Good(format!("{} can be written", folder.display())),
+    }
+}
+
+fn clock() -> Finding {
+    match crate::system::clock_status() {
+        ClockStatus::Synchronised => Good("kept by a time service".into()),
+        ClockStatus::Free => Fair("no time service keeps it: records will say so".into()),
+        ClockStatus::Unknown => Fair("the system does not tell whether it is kept".into()),
+    }
+}
+
+fn models(config: &Config) -> Finding {
+    match Vision::load(&config.vision) {
+        Ok(_) => Good("localiser and reader run".into()),
+        Err(error) => Bad(error.to_string()),
+    }
+}
+
+fn watch(camera: &capture::Config) -> Finding {
+    let newest: Latest<Frame> = Latest::new();
+    let capture = match Capture::start(camera.clone(), Arc::new(SystemClock::new()), newest.clone()) {
+        Ok(capture) => capture,
+        Err(error) => return Bad(error.to_string()),
+    };
+    let deadline = Instant::now() + CAMERA_PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(frame) = newest.take(Duration::from_millis(200)) {
+            let luma = frame.luma();
+            return Good(format!("pictures of {}x{} from {}", luma.width, luma.height, camera.source));
+        }
+        if let LinkState::Faulted(fault) = capture.status().state {
+            return Bad(format!("{fault} {}", fault.mend()));
+        }
+    }
+    Bad(format!("no picture from {} within {} s", camera.source, CAMERA_PATIENCE.as_secs()))
+}
+
+fn certificate(config: &Config) -> Finding {
+    let facts = match CertificateFacts::load(&tls::locate(&config.delivery.broker.certificate)) {
+        Ok(facts) => facts,
+        Err(error) => return Bad(error.to_string()),
+    };
+    let days = facts.not_after.duration_since(Timestamp::now()).as_hours() / 24;
+    let name = facts.common_name.unwrap_or_default();
+    if name != config.unit.id.as_str() {
+        Bad(format!("it is for {name:?}, and this unit is {:?}: enrol it anew", config.unit.id.as_str()))
+    } else if days < 0 {
+        Bad(format!("it ended {} days ago: enrol the unit anew", -days))
+    } else if days <= i64::from(config.health.certificate_warning_days) {
+        Fair(format!("it ends in {days} days: enrol the unit anew"))
+    } else {
+        Good(format!("for {name}, {days} days left"))
+    }
+}
+
+fn broker(config: &Config) -> anyhow::Result<Finding> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Under another name than the running unit's, which the broker would else throw out.
+    let name = format!("{}-check", config.unit.id);
+    let nothing = Subscriptions { filters: Vec::new(), renew: false };
+    let address = format!("{}:{}", config.delivery.broker.host, config.delivery.broker.port);
+    Ok(runtime.block_on(async {
+        match Link::open(&config.delivery.broker, &name, None, &nothing).await {
+            Ok(link) => {
+                link.close().await;
+                Good(format!("{address} takes our certificate"))
+            }
+            Err(fault) => Bad(format!("{address}: {fault} {}", fault.mend())),
+        }
+    }))
+}
+
+fn lists(config: &Config) -> Finding {
+    let names: Vec<&str> = config.hotlist.lists.iter().map(|list| list.name.as_str()).collect();
+    if names.is_empty() {
+        Fair("none is configured: only manual entries can match".into())
+    } else {
+        Good(names.join(", "))
+    }
+}
+
+fn receipts(config: &Config) -> Finding {
+    if config.delivery.receivers.is_empty() {
+        Bad("no receiver's key is trusted, so nothing is ever purged: fill [delivery] receivers".into())
+    } else {
+        Good(format!("{} keys are trusted", config.delivery.receivers.len()))
+    }
+}

@@ -1,0 +1,336 @@
+//! Who may sign in at the console, and with what.
+//!
+//! Owns accounts, their secrets and locks, and the file that holds them. Must not know sessions or pages.
+//! Every change is on disk before it counts.
+
+mod file;
+mod role;
+mod secret;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::words::{NameError, PersonName};
+use file::{Account, Book, Secret};
+
+pub use role::Role;
+use secret::{Hash, check_password};
+pub use secret::{OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, WeakPassword};
+
+/// After this many refusals in a row an account locks (CJIS Security Policy).
+pub const FAILURES_MAX: u8 = 5;
+
+/// Why accounts could not be read, changed or used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountsError {
+    #[error("the accounts {path} cannot be read: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the accounts {path} cannot be written: {source}")]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error(
+        "the accounts {path} are damaged ({source}); put a backup in place, or remove the file to start \
+         with a new one-time code"
+    )]
+    Damaged { path: PathBuf, source: serde_json::Error },
+    #[error("{0}")]
+    Name(#[from] NameError),
+    #[error("there is an account with the name {0} already")]
+    Taken(PersonName),
+    #[error("no account has the name {0:?}")]
+    Nobody(String),
+    #[error("{0} is the last administrator who can sign in")]
+    LastAdministrator(PersonName),
+    #[error("{0}")]
+    Weak(#[from] WeakPassword),
+}
+
+/// What came of showing a name and a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Proof {
+    Accepted(Person),
+    /// Says no more to the one who asked: not whether the name exists, nor whether it is locked.
+    Refused {
+        /// For the audit log alone.
+        account: Option<PersonName>,
+        now_locked: bool,
+    },
+}
+
+/// Somebody who has proved who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    pub name: PersonName,
+    pub role: Role,
+}
+
+/// An account as the administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    pub name: PersonName,
+    pub role: Role,
+    pub made: Timestamp,
+    pub standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Has a one-time code and no password yet.
+    Invited,
+    Active,
+    Locked {
+        until: Timestamp,
+    },
+    Disabled,
+}
+
+pub struct Accounts {
+    path: PathBuf,
+    book: Book,
+    lock: Duration,
+    /// Stands in for the secret of a name that nobody has, so that a refusal takes as long.
+    decoy: Hash,
+}
+
+impl Accounts {
+    /// Opens `accounts.json` in `folder`, or begins it; then the one-time code for the first administrator
+    /// comes along, this once. `lock` is how long an account stays locked.
+    pub fn open(folder: &Path, lock: Duration) -> Result<(Self, Option<OneTimeCode>), AccountsError> {
+        let path = folder.join("accounts.json");
+        let decoy = OneTimeCode::generate().hash();
+        match Book::load(&path)? {
+            Some(book) => Ok((Self { path, book, lock, decoy }, None)),
+            None => {
+                let mut accounts = Self { path, book: Book::default(), lock, decoy };
+                let code = accounts.renew_first_code()?;
+                Ok((accounts, Some(code)))
+            }
+        }
+    }
+
+    /// A new code that makes an administrator, for who has the unit itself in hand; the former is void.
+    pub fn renew_first_code(&mut self) -> Result<OneTimeCode, AccountsError> {
+        let code = OneTimeCode::generate();
+        self.change(|book| book.first_code = Some(code.hash()))?;
+        Ok(code)
+    }
+
+    /// Whether the unit waits for its first administrator.
+    pub fn first_boot(&self) -> bool {
+        self.book.accounts.is_empty()
+    }
+
+    pub fn sign_in(&mut self, name: &str, password: &str, now: Timestamp) -> Result<Proof, AccountsError> {
+        self.prove(name, now, |secret| match secret {
+            Secret::Password(hash) => (hash.clone(), password.to_owned()),
+            // An invited person has no password; the code is worth nothing here.
+            Secret::Code(hash) => (hash.clone(), String::new()),
+        })
+    }
+
+    /// Sets the password of an invited account, or makes the first administrator.
+    pub fn set_up(
+        &mut self,
+        code: &str,
+        name: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<Proof, AccountsError> {
+        let name = PersonName::parse(name)?;
+        check_password(password, name.as_str())?;
+        let code = OneTimeCode::canonical(code);
+        if let Some(first) = &self.book.first_code
+            && self.book.find(name.as_str()).is_none()
+            && first.fits(&code)
+        {
+            let password = Secret::Password(Hash::of(password));
+            let account = Account::new(name.clone(), Role::Administrator, password, now);
+            self.change(|book| {
+                book.first_code = None;
+                book.accounts.push(account);
+            })?;
+            return Ok(Proof::Accepted(Person { name, role: Role::Administrator }));
+        }
+        let proof = self.prove(name.as_str(), now, |secret| match secret {
+            Secret::Code(hash) => (hash.clone(), code.clone()),
+            Secret::Password(hash) => (hash.clone(), String::new()),
+        })?;
+        if let Proof::Accepted(person) = &proof {
+            let hash = Hash::of(password);
+            self.change_account(person.name.as_str(), |account| account.secret = Secret::Password(hash))?;
+        }
+        Ok(proof)
+    }
+
+    /// The old password is asked for again, so that a telephone left open loses no account.
+    pub fn change_password(
+        &mut self,
+        name: &PersonName,
+        old: &str,
+        new: &str,
+        now: Timestamp,
+    ) -> Result<Proof, AccountsError> {
+        check_password(new, name.as_str())?;
+        let proof = self.sign_in(name.as_str(), old, now)?;
+        if matches!(proof, Proof::Accepted(_)) {
+            let hash = Hash::of(new);
+            self.change_account(name.as_str(), |account| account.secret = Secret::Password(hash))?;
+        }
+        Ok(proof)
+    }
+
+    pub fn invite(&mut self, name: &str, role: Role, now: Timestamp) -> Result<OneTimeCode, AccountsError> {
+        let name = PersonName::parse(name)?;
+        if self.book.find(name.as_str()).is_some() {
+            return Err(AccountsError::Taken(name));
+        }
+        let code = OneTimeCode::generate();
+        let account = Account::new(name, role, Secret::Code(code.hash()), now);
+        self.change(|book| book.accounts.push(account))?;
+        Ok(code)
+    }
+
+    /// The name of an account as it was given, whatever the case in which it is written now.
+    pub fn find(&self, name: &str) -> Result<PersonName, AccountsError> {
+        let index = self.book.find(name).ok_or_else(|| AccountsError::Nobody(name.to_owned()))?;
+        Ok(self.book.accounts[index].name.clone())
+    }
+
+    /// For who forgot the password: back to a one-time code, with the lock released.
+    pub fn reset(&mut self, name: &str) -> Result<OneTimeCode, AccountsError> {
+        self.keeps_an_administrator(name)?;
+        let code = OneTimeCode::generate();
+        let secret = Secret::Code(code.hash());
+        self.change_account(name, |account| {
+            account.secret = secret;
+            account.release();
+        })?;
+        Ok(code)
+    }
+
+    pub fn release(&mut self, name: &str) -> Result<(), AccountsError> {
+        self.change_account(name, Account::release)
+    }
+
+    pub fn disable(&mut self, name: &str) -> Result<(), AccountsError> {
+        self.keeps_an_administrator(name)?;
+        self.change_account(name, |account| account.disabled = true)
+    }
+
+    pub fn enable(&mut self, name: &str) -> Result<(), AccountsError> {
+        self.change_account(name, |account| account.disabled = false)
+    }
+
+    pub fn list(&self, now: Timestamp) -> Vec<AccountView> {
+        let view = |account: &Account| AccountView {
+            name: account.name.clone(),
+            role: account.role,
+            made: account.made,
+            standing: account.standing(now),
+        };
+        self.book.accounts.iter().map(view).collect()
+    }
+
+    /// One path for every outcome: one hash is computed and the file is written once, whether the name
+    /// exists, is locked, or neither, so that neither words nor time tell a stranger which names there are.
+    fn prove(
+        &mut self,
+        name: &str,
+        now: Timestamp,
+        expected: impl FnOnce(&Secret) -> (Hash, String),
+    ) -> Result<Proof, AccountsError> {
+        let found = self.book.find(name);
+        let (hash, shown) = match found {
+            Some(index) => expected(&self.book.accounts[index].secret),
+            None => (self.decoy.clone(), String::new()),
+        };
+        let fits = hash.fits(&shown);
+        let lock = self.lock;
+        self.change(|book| {
+            let Some(account) = found.map(|index| &mut book.accounts[index]) else {
+                return Proof::Refused { account: None, now_locked: false };
+            };
+            let refused = |now_locked, name| Proof::Refused { account: Some(name), now_locked };
+            match account.standing(now) {
+                Standing::Disabled | Standing::Locked { .. } => refused(false, account.name.clone()),
+                Standing::Active | Standing::Invited if fits => {
+                    account.release();
+                    Proof::Accepted(Person { name: account.name.clone(), role: account.role })
+                }
+                Standing::Active | Standing::Invited => {
+                    refused(account.count_failure(now, lock), account.name.clone())
+                }
+            }
+        })
+    }
+
+    fn keeps_an_administrator(&self, name: &str) -> Result<(), AccountsError> {
+        let able = |account: &&Account| {
+            account.role == Role::Administrator
+                && !account.disabled
+                && matches!(account.secret, Secret::Password(_))
+        };
+        let mut left = self.book.accounts.iter().filter(able);
+        match (left.next(), left.next()) {
+            (Some(last), None) if self.book.find(name) == self.book.find(last.name.as_str()) => {
+                Err(AccountsError::LastAdministrator(last.name.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn change_account<T>(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut Account) -> T,
+    ) -> Result<T, AccountsError> {
+        let index = self.book.find(name).ok_or_else(|| AccountsError::Nobody(name.to_owned()))?;
+        self.change(|book| change(&mut book.accounts[index]))
+    }
+
+    /// On disk first, then in memory.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Book) -> T) -> Result<T, AccountsError> {
+        let mut next = self.book.clone();
+        let result = change(&mut next);
+        next.save(&self.path)?;
+        self.book = next;
+        Ok(result)
+    }
+}
+
+impl Account {
+    fn new(name: PersonName, role: Role, secret: Secret, made: Timestamp) -> Self {
+        Self { name, role, secret, made, failures: 0, locked_until: None, disabled: false }
+    }
+
+    fn standing(&self, now: Timestamp) -> Standing {
+        match (self.locked_until, &self.secret) {
+            _ if self.disabled => Standing::Disabled,
+            (Some(until), _) if now < until => Standing::Locked { until },
+            (_, Secret::Code(_)) => Standing::Invited,
+            (_, Secret::Password(_)) => Standing::Active,
+        }
+    }
+
+    fn release(&mut self) {
+        self.failures = 0;
+        self.locked_until = None;
+    }
+
+    /// Says whether this failure locked the account.
+    fn count_failure(&mut self, now: Timestamp, lock: Duration) -> bool {
+        if self.locked_until.is_some() {
+            // A lock that has run out gives five new tries.
+            self.release();
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FAILURES_MAX {
+            self.locked_until = Some(now.saturating_add(lock).unwrap_or(Timestamp::MAX));
+        }
+        self.locked_until.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The one door that every request goes through: who is it, may they, is the form ours, write it down.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Form, FromRequest, Request, State};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use serde::Deserialize;
+
+use super::accounts::Person;
+use super::answer::{Failure, see};
+use super::desk::Desk;
+use super::routes::{Allowed, Kind, Rule};
+use super::sessions::Session;
+use super::unit::Act;
+
+/// The prefix makes browsers insist on `Secure`, on the path `/` and on this very host.
+const COOKIE: &str = "__Host-milepost";
+
+/// No form here comes near this; a stranger's upload ends there.
+pub const BODY_MAX: usize = 16 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Who is asking, for handlers behind the gate.
+#[derive(Clone)]
+pub struct Visit {
+    pub person: Person,
+    pub csrf: String,
+    pub from: IpAddr,
+}
+
+#[derive(Deserialize)]
+struct Csrf {
+    csrf: String,
+}
+
+pub async fn pass(
+    State((desk, rule)): State<(Arc<Desk>, Rule)>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    jar: CookieJar,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    let from = peer.ip();
+    let path = shown_path(&request);
+    let session = session(&desk, rule, &jar, request.headers());
+    match (rule.allowed, &session) {
+        (Allowed::Anyone, _) => as_stranger(&desk, rule, from, request, next).await,
+        (Allowed::Roles(roles), Some(session)) => {
+            let person = &session.person;
+            let answer = if roles.contains(&person.role) {
+                as_person(rule, session, from, request, next).await
+            } else {
+                Err(Failure::Forbidden)
+            };
+            let act = match (rule.kind, &answer) {
+                (_, Err(_)) => Some(Act::Denied { path }),
+                (Kind::Page, Ok(_)) => Some(Act::Looked { path }),
+                (Kind::Form, Ok(answer)) => Some(Act::Sent { path, status: answer.status().as_u16() }),
+                // What a page fetches for itself was said when the page was opened.
+                (Kind::Data, Ok(_)) => None,
+            };
+            if let Some(act) = act {
+                desk.audit(person, from, act).await?;
+            }
+            answer
+        }
+        (Allowed::Roles(_), None) if rule.kind == Kind::Page => Ok(see("/sign-in")),
+        (Allowed::Roles(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
+    }
+}
+
+/// Sign-in and set-up write down their own story: it depends on the proof.
+async fn as_stranger(
+    desk: &Desk,
+    rule: Rule,
+    from: IpAddr,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if rule.kind == Kind::Form {
+        request = own_form(request, None).await?;
+        if !desk.throttle().admit(from, desk.clock.now()) {
+            return Err(Failure::TooManyTries);
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+async fn as_person(
+    rule: Rule,
+    session: &Session,
+    from: IpAddr,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if rule.kind == Kind::Form {
+        request = own_form(request, Some(session)).await?;
+    }
+    let visit = Visit { person: session.person.clone(), csrf: session.csrf().to_owned(), from };
+    request.extensions_mut().insert(visit);
+    Ok(next.run(request).await)
+}
+
+/// The cookie that begins a session.
+pub fn session_cookie(token: String) -> Cookie<'static> {
+    Cookie::build((COOKIE, token)).path("/").secure(true).http_only(true).same_site(SameSite::Strict).build()
+}
+
+/// Signs out: ends the session of this cookie and takes the cookie back.
+pub fn sign_out(desk: &Desk, jar: CookieJar) -> CookieJar {
+    if let Some(cookie) = jar.get(COOKIE) {
+        desk.sessions().end(cookie.value());
+    }
+    jar.remove(session_cookie(String::new()))
+}
+
+fn session(desk: &Desk, rule: Rule, jar: &CookieJar, headers: &HeaderMap) -> Option<Session> {
+    // A page that polls says whether someone touched it since.
+    let used = rule.kind != Kind::Data || headers.contains_key("milepost-present");
+    desk.sessions().look(jar.get(COOKIE)?.value(), used, desk.clock.now())
+}
+
+/// Reads the form, within bounds of size and time, and refuses it unless a page of this console sent it.
+async fn own_form(request: Request, session: Option<&Session>) -> Result<Request, Failure> {
+    let (parts, body) = request.into_parts();
+    if !same_origin(&parts.headers) {
+        return Err(Failure::ForeignForm);
+    }
+    let read = tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_MAX)).await;
+    let Ok(Ok(bytes)) = read else {
+        return Err(Failure::Refused(format!("The form did not arrive whole, or is over {BODY_MAX} bytes.")));
+    };
+    let again = |bytes: Bytes| Request::from_parts(parts.clone(), Body::from(bytes));
+    if let Some(session) = session {
+        let shown = Form::<Csrf>::from_request(again(bytes.clone()), &()).await;
+        if !shown.is_ok_and(|Form(shown)| session.csrf_fits(&shown.csrf)) {
+            return Err(Failure::ForeignForm);
+        }
+    }
+    Ok(again(bytes))
+}
+
+/// Browsers say where a form comes from. Older ones leave `Sec-Fetch-Site` out; and with our own
+/// `no-referrer` they say `Origin: null`, which a foreign page can say too: for those, the session's
+/// token decides.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(ORIGIN.as_str()).filter(|origin| *origin != "null");
+    let host = text(HOST.as_str()).unwrap_or_default();
+    let site = text("sec-fetch-site");
+    origin.is_none_or(|origin| origin.strip_prefix("https://") == Some(host))
+        && site.is_none_or(|site| site == "same-origin")
+}
+
+/// For the audit log: the path alone, and no longer than a line.
+fn shown_path(request: &Request) -> String {
+    request.uri().path().chars().take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (name.parse().unwrap(), axum::http::HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn only_this_console_may_send_forms() {
+        let host = ("host", "10.1.1.1:8443");
+        assert!(same_origin(&headers(&[host, ("origin", "https://10.1.1.1:8443")])));
+        assert!(same_origin(&headers(&[host, ("origin", "null"), ("sec-fetch-site", "same-origin")])));
+        assert!(!same_origin(&headers(&[host, ("origin", "https://evil.example")])));
+        assert!(!same_origin(&headers(&[host, ("origin", "http://10.1.1.1:8443")])));
+        assert!(!same_origin(&headers(&[host, ("origin", "null"), ("sec-fetch-site", "cross-site")])));
+        assert!(!same_origin(&headers(&[host, ("sec-fetch-site", "same-site")])));
+    }
+}

@@ -1,0 +1,193 @@
+//! The local port: sign-in, pages, and the live view for aiming.
+//!
+//! Owns accounts, sessions and everything HTTP. Must not know how any room works: it asks the unit through
+//! [`Unit`], and tells it of every access. HTTPS only, TLS 1.3 only, on one address only.
+//!
+//! A request goes through one [gate] by the rule of its row in one [table](routes::table). Pages are rendered
+//! here and work without a script; the script adds what is live.
+
+mod accounts;
+mod answer;
+mod certificate;
+mod desk;
+mod durable;
+mod gate;
+mod live;
+mod pages;
+mod routes;
+mod sessions;
+mod throttle;
+mod unit;
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use serde::Deserialize;
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+use crate::system::Clock;
+use certificate::Identity;
+use desk::Desk;
+
+pub use accounts::{Accounts, AccountsError, FAILURES_MAX, OneTimeCode, Role};
+pub use certificate::CertificateError;
+pub use routes::{Allowed, Kind, Route, Rule, table as routes};
+pub use unit::{
+    Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, EntryStage, Link, Lists, LivePicture,
+    ManualEntry, Overview, PictureKind, PlateInPicture, Records, Refused, Service, ServiceChange,
+    ServiceState, Stock, Unit, Verdict, Verification, Verified, Work,
+};
+
+/// `[console]` in `milepost.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port of the configuration port. Default `127.0.0.1:8443`, which only the unit itself
+    /// reaches; set it to the address of the interface that technicians plug into.
+    pub listen: ListenAddress,
+    /// Minutes for which an account is locked after five refusals in a row, unless an administrator releases
+    /// it. Default 30; longer where many people come near the port.
+    pub lock_min: NonZeroU32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: ListenAddress(SocketAddr::from(([127, 0, 0, 1], 8443))),
+            lock_min: NonZeroU32::new(30).expect("30 is not zero"),
+        }
+    }
+}
+
+/// One address of one interface: never all of them, or the console would answer on the mobile network too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ListenAddress(SocketAddr);
+
+impl ListenAddress {
+    pub fn socket(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl TryFrom<String> for ListenAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let wrong = |_| format!("{text:?} is not an address with a port, such as 192.168.200.1:8443");
+        let address: SocketAddr = text.parse().map_err(wrong)?;
+        if address.ip().is_unspecified() {
+            let ip: IpAddr = address.ip();
+            return Err(format!(
+                "{ip} would open the console on every network: give the address of the configuration port"
+            ));
+        }
+        Ok(Self(address))
+    }
+}
+
+/// Why the console does not run. The unit reads on without it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    #[error("the console's folder {path} cannot be made: {source}")]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error("the console cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+}
+
+/// The console while it runs.
+pub struct Console {
+    address: SocketAddr,
+    fingerprint: String,
+    first_code: Option<OneTimeCode>,
+    handle: Handle<SocketAddr>,
+    server: JoinHandle<()>,
+}
+
+impl Console {
+    /// Opens accounts and certificate in `folder` (made if need be) and serves from a task of its own.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn start(
+        config: &Config,
+        folder: &Path,
+        unit: Arc<dyn Unit>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConsoleError> {
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|source| ConsoleError::Folder { path: folder.into(), source })?;
+        let listen = config.listen.socket();
+        let identity = Identity::load_or_make(folder, &unit.name(), listen.ip())?;
+        let lock = Duration::from_secs(60 * u64::from(config.lock_min.get()));
+        let (accounts, first_code) = Accounts::open(folder, lock)?;
+
+        let cannot = |source| ConsoleError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let tls = RustlsConfig::from_config(identity.tls);
+        let handle = Handle::new();
+        let server = axum_server::from_tcp_rustls(listener, tls).map_err(cannot)?.handle(handle.clone());
+        let desk = Arc::new(Desk::new(unit, clock, accounts, identity.fingerprint.clone()));
+        let service = routes::router(desk).into_make_service_with_connect_info::<SocketAddr>();
+        let server = tokio::spawn(async move {
+            if let Err(error) = server.serve(service).await {
+                error!(%error, "the console stopped");
+            }
+        });
+        info!(%address, fingerprint = identity.fingerprint, "the console listens");
+        Ok(Self { address, fingerprint: identity.fingerprint, first_code, handle, server })
+    }
+
+    /// Where it listens; tells the port where the configuration said 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// SHA-256 of the certificate, to be compared at the first visit.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The code that makes the first administrator: there once, at first boot, to be printed and forgotten.
+    pub fn take_first_code(&mut self) -> Option<OneTimeCode> {
+        self.first_code.take()
+    }
+
+    /// Lets open answers end, for two seconds, then stops.
+    pub async fn stop(self) {
+        self.handle.graceful_shutdown(Some(Duration::from_secs(2)));
+        // Fails only where the server's task panicked, which the runtime has reported.
+        self.server.await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_console_listens_on_one_address_only() {
+        let config: Config = toml::from_str("listen = \"192.168.200.1:8443\"").unwrap();
+        assert_eq!(config.listen.socket().port(), 8443);
+        for (toml, says) in [
+            ("listen = \"0.0.0.0:8443\"", "every network"),
+            ("listen = \"[::]:8443\"", "every network"),
+            ("listen = \"8443\"", "not an address"),
+            ("lock_min = 0", "nonzero"),
+            ("colour = \"red\"", "unknown field"),
+        ] {
+            let error = toml::from_str::<Config>(toml).unwrap_err().to_string();
+            assert!(error.contains(says), "{toml}: {error}");
+        }
+    }
+}

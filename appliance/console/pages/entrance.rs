@@ -1,0 +1,208 @@
+//! In and out: sign-in, first set-up with a one-time code, the own password, sign-out.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{ConnectInfo, Form, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::cookie::CookieJar;
+use serde::Deserialize;
+
+use super::Frame;
+use crate::console::accounts::{AccountsError, FAILURES_MAX, PASSWORD_MAX, PASSWORD_MIN, Person, Proof};
+use crate::console::answer::{Failure, page, see, sentence};
+use crate::console::desk::Desk;
+use crate::console::gate::{Visit, session_cookie, sign_out as end_session};
+use crate::console::unit::Act;
+use crate::words::{PersonName, UnitId};
+
+#[derive(Template)]
+#[template(path = "sign_in.html", config = "appliance/console/askama.toml")]
+struct Door {
+    unit: UnitId,
+    fingerprint: String,
+    first_boot: bool,
+    refused: bool,
+}
+
+#[derive(Template)]
+#[template(path = "set_up.html", config = "appliance/console/askama.toml")]
+struct SetUp {
+    unit: UnitId,
+    fingerprint: String,
+    first_boot: bool,
+    name: String,
+    trouble: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "password.html", config = "appliance/console/askama.toml")]
+struct Password {
+    frame: Frame,
+}
+
+pub async fn door(State(desk): State<Arc<Desk>>) -> Result<Response, Failure> {
+    door_with(&desk, false).await
+}
+
+#[derive(Deserialize)]
+pub struct Credentials {
+    name: String,
+    password: String,
+}
+
+pub async fn sign_in(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    jar: CookieJar,
+    Form(form): Form<Credentials>,
+) -> Result<Response, Failure> {
+    let now = desk.clock.now().wall;
+    let proof = desk.accounts(move |accounts| accounts.sign_in(&form.name, &form.password, now)).await??;
+    match proof {
+        Proof::Accepted(person) => let_in(&desk, jar, person, peer.ip(), Act::SignedIn).await,
+        Proof::Refused { account, now_locked } => {
+            tell_refusal(&desk, account, now_locked, peer.ip()).await?;
+            Ok((StatusCode::UNAUTHORIZED, door_with(&desk, true).await?).into_response())
+        }
+    }
+}
+
+pub async fn code(State(desk): State<Arc<Desk>>) -> Result<Response, Failure> {
+    set_up_with(&desk, String::new(), None).await
+}
+
+#[derive(Deserialize)]
+pub struct FirstPassword {
+    code: String,
+    name: String,
+    password: String,
+    again: String,
+}
+
+pub async fn set_up(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    jar: CookieJar,
+    Form(form): Form<FirstPassword>,
+) -> Result<Response, Failure> {
+    let now = desk.clock.now().wall;
+    let name = form.name.clone();
+    let refused = |trouble: String| async {
+        let page = set_up_with(&desk, name, Some(trouble)).await?;
+        Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    };
+    if form.password != form.again {
+        return refused("The two passwords differ.".to_owned()).await;
+    }
+    let set_up = desk.accounts(move |accounts| accounts.set_up(&form.code, &form.name, &form.password, now));
+    match set_up.await? {
+        Ok(Proof::Accepted(person)) => let_in(&desk, jar, person, peer.ip(), Act::AccountSetUp).await,
+        Ok(Proof::Refused { account, now_locked }) => {
+            tell_refusal(&desk, account, now_locked, peer.ip()).await?;
+            refused("The code and the name do not fit, or the code has been used.".to_owned()).await
+        }
+        Err(error @ (AccountsError::Weak(_) | AccountsError::Name(_))) => {
+            refused(sentence(&error.to_string())).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub async fn password(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Failure> {
+    let (frame, _) = Frame::new(&desk, visit, "Password").await?;
+    page(&Password { frame })
+}
+
+#[derive(Deserialize)]
+pub struct NewPassword {
+    old: String,
+    password: String,
+    again: String,
+}
+
+/// Signs out everywhere: who changes a password may fear that another knows it.
+pub async fn change_password(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+    Form(form): Form<NewPassword>,
+) -> Result<Response, Failure> {
+    if form.password != form.again {
+        return Err(Failure::Refused("The two new passwords differ.".to_owned()));
+    }
+    let now = desk.clock.now().wall;
+    let name = visit.person.name.clone();
+    let changed = desk
+        .accounts(move |accounts| accounts.change_password(&name, &form.old, &form.password, now))
+        .await??;
+    match changed {
+        Proof::Accepted(person) => {
+            desk.sessions().end_all_of(&person.name);
+            let what = "changed the own password".to_owned();
+            desk.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
+            Ok(see("/sign-in"))
+        }
+        Proof::Refused { account, now_locked } => {
+            tell_refusal(&desk, account, now_locked, visit.from).await?;
+            Err(Failure::Refused("The old password is not the right one.".to_owned()))
+        }
+    }
+}
+
+pub async fn sign_out(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+    jar: CookieJar,
+) -> Result<Response, Failure> {
+    desk.audit(&visit.person, visit.from, Act::SignedOut).await?;
+    Ok((end_session(&desk, jar), see("/sign-in")).into_response())
+}
+
+async fn door_with(desk: &Arc<Desk>, refused: bool) -> Result<Response, Failure> {
+    page(&Door {
+        unit: desk.unit.name(),
+        fingerprint: desk.fingerprint.clone(),
+        first_boot: desk.accounts(|accounts| accounts.first_boot()).await?,
+        refused,
+    })
+}
+
+async fn set_up_with(desk: &Arc<Desk>, name: String, trouble: Option<String>) -> Result<Response, Failure> {
+    page(&SetUp {
+        unit: desk.unit.name(),
+        fingerprint: desk.fingerprint.clone(),
+        first_boot: desk.accounts(|accounts| accounts.first_boot()).await?,
+        name,
+        trouble,
+    })
+}
+
+async fn let_in(
+    desk: &Arc<Desk>,
+    jar: CookieJar,
+    person: Person,
+    from: IpAddr,
+    act: Act,
+) -> Result<Response, Failure> {
+    desk.audit(&person, from, act).await?;
+    // A session that this browser had before ends here.
+    let jar = end_session(desk, jar);
+    let token = desk.sessions().begin(person, desk.clock.now());
+    Ok((jar.add(session_cookie(token)), see("/")).into_response())
+}
+
+async fn tell_refusal(
+    desk: &Desk,
+    account: Option<PersonName>,
+    now_locked: bool,
+    from: IpAddr,
+) -> Result<(), Failure> {
+    let act = if now_locked { Act::AccountLocked } else { Act::SignInRefused };
+    desk.audit_stranger(account, from, act).await
+}

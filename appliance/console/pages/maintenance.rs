@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Form, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{Frame, wording};
+use crate::console::answer::{Failure, page, see};
+use crate::console::desk::Desk;
+use crate::console::gate::Visit;
+use crate::console::unit::{Overview, ServiceChange, ServiceState, Work};
+
+/// Longest reason or note.
+const NOTE_MAX: usize = 500;
+
+#[derive(Template)]
+#[template(path = "maintenance.html", config = "appliance/console/askama.toml")]
+struct Page {
+    frame: Frame,
+    overview: Overview,
+}
+
+pub async fn show(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Failure> {
+    let (frame, overview) = Frame::new(&desk, visit, "Maintenance").await?;
+    page(&Page { frame, overview })
+}
+
+#[derive(Deserialize)]
+pub struct ServiceForm {
+    to: ServiceChange,
+    reason: String,
+}
+
+pub async fn service(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+    Form(form): Form<ServiceForm>,
+) -> Result<Response, Failure> {
+    let reason = note(&form.reason)?;
+    if reason.is_empty() {
+        return Err(Failure::Refused("A change of service needs a reason.".to_owned()));
+    }
+    desk.ask(move |unit| unit.change_service(form.to, &reason, &visit.person.name)).await??;
+    Ok(see("/maintenance"))
+}
+
+#[derive(Deserialize)]
+pub struct WorkForm {
+    work: Work,
+    note: String,
+}
+
+pub async fn work(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+    Form(form): Form<WorkForm>,
+) -> Result<Response, Failure> {
+    let note = note(&form.note)?;
+    desk.ask(move |unit| unit.note_work(form.work, &note, &visit.person.name)).await??;
+    Ok(see("/maintenance"))
+}
+
+/// A note as it goes into a log: trimmed, of bounded length, on one line.
+fn note(text: &str) -> Result<String, Failure> {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if line.chars().count() > NOTE_MAX {
+        return Err(Failure::Refused(format!("The text is too long: at most {NOTE_MAX} characters.")));
+    }
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_one_line_of_bounded_length() {
+        assert_eq!(note(" lens\r\ncleaned\u{7} ").unwrap(), "lens cleaned");
+        assert!(note(&"x".repeat(501)).is_err());
+    }
+}

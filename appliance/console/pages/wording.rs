@@ -1,0 +1,175 @@
+//! Numbers and enums as people say them.
+//!
+//! Everything comes by reference, because that is how templates pass it.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::alert::{Alert, Hit};
+use crate::console::unit::ServiceState;
+use crate::hotlist::{Category, Freshness, Level, MatchKind, StateAgreement};
+
+/// A point in time by the unit's own time zone.
+pub fn clock(at: &Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+pub fn ago(at: &Timestamp, now: &Timestamp) -> String {
+    let seconds = now.as_second() - at.as_second();
+    match seconds {
+        // Clocks of cameras and servers differ by a little.
+        i64::MIN..-60 => format!("in {}", duration(&seconds.unsigned_abs())),
+        -60..=1 => "just now".to_owned(),
+        _ => format!("{} ago", duration(&seconds.unsigned_abs())),
+    }
+}
+
+/// In the two largest units that matter, with spaces at which no line breaks.
+pub fn duration(seconds: &u64) -> String {
+    let seconds = *seconds;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match () {
+        () if days >= 2 => format!("{days}\u{a0}days"),
+        () if hours >= 10 => format!("{hours}\u{a0}h"),
+        () if hours >= 1 => format!("{hours}\u{a0}h {}\u{a0}min", minutes % 60),
+        () if minutes >= 1 => format!("{minutes}\u{a0}min"),
+        () => format!("{seconds}\u{a0}s"),
+    }
+}
+
+pub fn bytes(bytes: &u64) -> String {
+    let mega = *bytes as f64 / 1e6;
+    if mega >= 1000.0 { format!("{:.1} GB", mega / 1000.0) } else { format!("{mega:.0} MB") }
+}
+
+/// Groups of three digits, as in 1,000,000.
+pub fn count(number: &u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
+        .collect();
+    groups.join(",")
+}
+
+/// The class that colours a state; the word beside it says the same without colour.
+pub fn service_class(state: &ServiceState) -> &'static str {
+    match state {
+        ServiceState::InService => "good",
+        ServiceState::Degraded => "fair",
+        ServiceState::OutOfService => "bad",
+    }
+}
+
+pub fn freshness(freshness: &Freshness) -> (&'static str, &'static str) {
+    match freshness {
+        Freshness::Fresh => ("good", "Fresh"),
+        Freshness::Ageing => ("fair", "Ageing"),
+        Freshness::Stale => ("bad", "Stale"),
+        Freshness::Missing => ("bad", "Not there yet"),
+    }
+}
+
+pub fn category(category: &Category) -> &'static str {
+    match category {
+        Category::Amber => "AMBER alert",
+        Category::MissingChild => "Missing child",
+        Category::MissingCollegeStudent => "Missing college student",
+        Category::MissingPerson => "Missing person",
+        Category::Wanted => "Wanted",
+        Category::PersonOfInterest => "Person of interest",
+        Category::Stolen => "Stolen",
+        Category::Bolo => "BOLO",
+        Category::AttemptToLocate => "Attempt to locate",
+        Category::Unregistered => "Unregistered",
+        Category::Other => "Other",
+    }
+}
+
+/// As the category stands in forms.
+pub fn category_token(category: &Category) -> String {
+    // The serde name is the one that lists and messages use.
+    serde_json::to_value(category)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+pub fn level(level: &Level) -> (&'static str, &'static str) {
+    match level {
+        Level::Critical => ("critical", "Critical"),
+        Level::High => ("high", "High"),
+        Level::Medium => ("medium", "Medium"),
+        Level::Low => ("low", "Low"),
+    }
+}
+
+pub fn hit(hit: &Hit) -> &'static str {
+    match hit {
+        Hit::Full => "Hit",
+        Hit::Possible => "Possible hit",
+    }
+}
+
+pub fn match_kind(kind: &MatchKind) -> &'static str {
+    match kind {
+        MatchKind::Exact => "Exact",
+        MatchKind::LookAlike => "Look-alike",
+        MatchKind::Pattern => "Partial plate",
+    }
+}
+
+pub fn state_agreement(agreement: &StateAgreement) -> (&'static str, &'static str) {
+    match agreement {
+        StateAgreement::Equal => ("good", "State agrees"),
+        StateAgreement::Differs => ("bad", "State differs"),
+        StateAgreement::Unknown => ("fair", "State unknown"),
+    }
+}
+
+/// The read character by character, each with whether the reader was unsure of it.
+pub fn characters(alert: &Alert) -> Vec<(char, bool)> {
+    let text = alert.text.as_str().chars().enumerate();
+    text.map(|(position, character)| {
+        (character, alert.doubtful.iter().any(|&doubtful| usize::from(doubtful) == position))
+    })
+    .collect()
+}
+
+/// What a screen reader says for the marks on [`characters`]; empty where none is in doubt.
+pub fn doubt(alert: &Alert) -> String {
+    let doubtful: Vec<String> =
+        characters(alert).into_iter().filter(|(_, doubtful)| *doubtful).map(|(c, _)| c.to_string()).collect();
+    if doubtful.is_empty() { String::new() } else { format!("in doubt: {}", doubtful.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let plain = |text: String| text.replace('\u{a0}', " ");
+        let ago_of =
+            |seconds: i64| plain(ago(&Timestamp::from_second(1_790_000_000 - seconds).unwrap(), &now));
+        assert_eq!(ago_of(0), "just now");
+        assert_eq!(ago_of(-30), "just now");
+        assert_eq!(ago_of(-600), "in 10 min");
+        assert_eq!(ago_of(59), "59 s ago");
+        assert_eq!(ago_of(3 * 3600 + 125), "3 h 2 min ago");
+        assert_eq!(ago_of(30 * 3600), "30 h ago");
+        assert_eq!(ago_of(49 * 3600), "2 days ago");
+        assert_eq!(plain(ago(&Timestamp::MIN, &Timestamp::MAX)).split(' ').nth(1), Some("days"));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(count(&0), "0");
+        assert_eq!(count(&999), "999");
+        assert_eq!(count(&1_000_000), "1,000,000");
+        assert_eq!(bytes(&1_500_000_000), "1.5 GB");
+    }
+}

@@ -1,0 +1,147 @@
+//! Every path of the console, with who may go there: the one table that the gate, the navigation and the
+//! tests read.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::{MethodRouter, get, post};
+
+use super::accounts::Role;
+use super::desk::Desk;
+use super::pages::{accounts, aim, alerts, audit, entrance, lists, maintenance, overview, records};
+use super::{answer, gate, live};
+
+/// How the gate treats a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A person opens it: counts as use, is written down; who is not signed in is led to the door.
+    Page,
+    /// An open page fetches it for itself: neither. Where it stands for a page, the page that it renews.
+    Data,
+    /// A person sends it: must come from one of our pages, is written down with its outcome.
+    Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    Anyone,
+    Roles(&'static [Role]),
+}
+
+impl Allowed {
+    /// Whether somebody in this role may go there; None is somebody who is not signed in.
+    pub fn admits(self, role: Option<Role>) -> bool {
+        match (self, role) {
+            (Self::Anyone, _) => true,
+            (Self::Roles(roles), Some(role)) => roles.contains(&role),
+            (Self::Roles(_), None) => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    pub kind: Kind,
+    pub allowed: Allowed,
+}
+
+pub struct Route {
+    pub path: &'static str,
+    pub rule: Rule,
+    /// The name in the navigation, where it stands there.
+    pub label: Option<&'static str>,
+    handler: MethodRouter<Arc<Desk>>,
+}
+
+const EVERYONE: Allowed = Allowed::Roles(&Role::ALL);
+const OFFICERS: Allowed = Allowed::Roles(&[Role::Officer, Role::Administrator]);
+const TECHNICIANS: Allowed = Allowed::Roles(&[Role::Technician, Role::Administrator]);
+const ADMINISTRATORS: Allowed = Allowed::Roles(&[Role::Administrator]);
+
+/// In the order of the navigation.
+#[rustfmt::skip]
+pub fn table() -> Vec<Route> {
+    use Allowed::Anyone;
+    vec![
+        page("/", EVERYONE, get(overview::show)).called("Overview"),
+        data("/overview/now", EVERYONE, get(overview::show)),
+
+        page("/aim", EVERYONE, get(aim::show)).called("Aim"),
+        data("/aim/{camera}/picture", EVERYONE, get(live::picture)),
+
+        page("/alerts", OFFICERS, get(alerts::show)).called("Alerts"),
+        data("/alerts/now", OFFICERS, get(alerts::show)),
+        data("/alerts/news", OFFICERS, get(live::news)),
+        page("/alerts/{id}", OFFICERS, get(alerts::one)),
+        data("/alerts/{id}/{picture}", OFFICERS, get(alerts::picture)),
+        form("/alerts/{id}/verification", OFFICERS, post(alerts::verify)),
+
+        page("/lists", OFFICERS, get(lists::show)).called("Hot lists"),
+        form("/lists/entries", OFFICERS, post(lists::request)),
+        form("/lists/entries/{id}/approval", OFFICERS, post(lists::approve)),
+
+        page("/records", EVERYONE, get(records::show)).called("Records"),
+
+        page("/maintenance", TECHNICIANS, get(maintenance::show)).called("Maintenance"),
+        form("/maintenance/service", TECHNICIANS, post(maintenance::service)),
+        form("/maintenance/work", TECHNICIANS, post(maintenance::work)),
+
+        page("/accounts", ADMINISTRATORS, get(accounts::show)).called("Accounts"),
+        form("/accounts/invitation", ADMINISTRATORS, post(accounts::invite)),
+        form("/accounts/change", ADMINISTRATORS, post(accounts::change)),
+
+        page("/audit", ADMINISTRATORS, get(audit::show)).called("Audit"),
+
+        page("/password", EVERYONE, get(entrance::password)),
+        form("/password", EVERYONE, post(entrance::change_password)),
+        form("/sign-out", EVERYONE, post(entrance::sign_out)),
+        page("/sign-in", Anyone, get(entrance::door)),
+        form("/sign-in", Anyone, post(entrance::sign_in)),
+        page("/set-up", Anyone, get(entrance::code)),
+        form("/set-up", Anyone, post(entrance::set_up)),
+        data("/assets/{name}", Anyone, get(answer::asset)),
+    ]
+}
+
+/// Builds what the server serves. A route gets its handler and its gate in one step: none is without.
+pub fn router(desk: Arc<Desk>) -> Router {
+    table()
+        .into_iter()
+        .fold(Router::new(), |router, route| {
+            let gate = from_fn_with_state((desk.clone(), route.rule), gate::pass);
+            router.route(route.path, route.handler.layer(gate))
+        })
+        .fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::not_found)
+        .layer(DefaultBodyLimit::max(gate::BODY_MAX))
+        .layer(map_response(answer::protected))
+        .with_state(desk)
+}
+
+impl Route {
+    pub fn method(&self) -> Method {
+        match self.rule.kind {
+            Kind::Page | Kind::Data => Method::GET,
+            Kind::Form => Method::POST,
+        }
+    }
+
+    fn called(self, label: &'static str) -> Self {
+        Self { label: Some(label), ..self }
+    }
+}
+
+fn page(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+    Route { path, rule: Rule { kind: Kind::Page, allowed }, label: None, handler }
+}
+
+fn data(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+    Route { path, rule: Rule { kind: Kind::Data, allowed }, label: None, handler }
+}
+
+fn form(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+    Route { path, rule: Rule { kind: Kind::Form, allowed }, label: None, handler }
+}

@@ -1,0 +1,216 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rumqttc::{
+    AsyncClient, ConnAck, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, Publish, QoS,
+    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::config::{Broker, Window};
+use super::fault::LinkFault;
+use super::tls;
+
+/// One connection to the broker, from CONNACK to its end; the only place that knows the MQTT client library.
+///
+/// Three habits keep it from losing messages:
+/// - Each connection has a client of its own. The library's way of resending by itself drops everything when
+///   the broker has forgotten the session, and confuses packet ids over reconnects; so what is unacknowledged
+///   is its user's alone to submit again.
+/// - At most [`Window::MOST`] messages may be unacknowledged, under the library's 64 packet ids.
+/// - The library's event loop is never cancelled: a poll given up while the socket is full forgets the packet
+///   it was writing. So it has a task of its own, which ends with the connection.
+pub struct Link {
+    client: AsyncClient,
+    events: mpsc::Receiver<LinkEvent>,
+    pump: JoinHandle<()>,
+    asked: Asked,
+    /// The broker still has our subscriptions and what it queued for us.
+    pub session_present: bool,
+}
+
+/// Filters whose subscription the broker has not answered, in the order of asking.
+type Asked = Arc<Mutex<VecDeque<String>>>;
+
+/// What a connection tells.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The oldest published message that was not told of yet has this packet id.
+    Sent(u16),
+    Acknowledged(u16),
+    Arrived(Arrival),
+    /// The broker will not send us what this filter asks for.
+    SubscriptionRefused {
+        filter: String,
+    },
+    Lost(LinkFault),
+}
+
+/// A message from the broker. It is delivered again over the next connection until it is accepted.
+#[derive(Debug)]
+pub struct Arrival(Publish);
+
+impl Arrival {
+    pub fn topic(&self) -> &str {
+        &self.0.topic
+    }
+
+    pub fn payload(&self) -> &[u8] {
+        &self.0.payload
+    }
+
+    pub fn is_retained(&self) -> bool {
+        self.0.retain
+    }
+}
+
+/// What the broker is to send us.
+pub struct Subscriptions {
+    pub filters: Vec<String>,
+    /// Subscribe also when the broker still knows the session. It then sends all retained messages once more,
+    /// which may be a whole hot list: so only when the filters may have changed, after a start.
+    pub renew: bool,
+}
+
+/// A message that the broker keeps for whoever comes later.
+pub struct Retained {
+    pub topic: String,
+    pub payload: Vec<u8>,
+}
+
+const INFLIGHT: u16 = 64;
+const _: () = assert!(Window::MOST < INFLIGHT);
+
+/// Requests to the client that may queue: every message of the window, and an acknowledgement for each message
+/// that a broker sends without waiting for one (mosquitto: 20; ours is configured for 200).
+const REQUESTS: usize = 1024;
+
+/// How long a message may take to leave for the socket: a picture of 500 kB over 64 kbit/s.
+const FLUSH_TIMEOUT_S: u64 = 60;
+
+impl Link {
+    /// Connects with a kept session. `will` is what the broker publishes when we vanish.
+    pub async fn open(
+        broker: &Broker,
+        client_id: &str,
+        will: Option<Retained>,
+        subscriptions: &Subscriptions,
+    ) -> Result<Self, LinkFault> {
+        // Read anew each time, so that a renewed certificate is taken up by itself.
+        let tls = tls::client_config(
+            &tls::locate(&broker.authority),
+            &tls::locate(&broker.certificate),
+            &tls::locate(&broker.key),
+        )?;
+        let mut options = MqttOptions::new(client_id, &broker.host, broker.port.get());
+        options
+            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))))
+            .set_keep_alive(Duration::from_secs(broker.keepalive_s.get().into()))
+            .set_clean_session(false)
+            .set_manual_acks(true)
+            .set_inflight(INFLIGHT);
+        let limit = broker.max_packet_bytes.get() as usize;
+        options.set_max_packet_size(limit, limit);
+        if let Some(will) = will {
+            options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, true));
+        }
+        let (client, mut event_loop) = AsyncClient::new(options, REQUESTS);
+        let mut network = event_loop.network_options();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(FLUSH_TIMEOUT_S);
+        event_loop.set_network_options(network);
+
+        let timeout = Duration::from_secs(broker.connect_timeout_s.get().into());
+        let connack = tokio::time::timeout(timeout, connack(&mut event_loop)).await;
+        let connack = connack.map_err(|_| LinkFault::Silent)??;
+        let (sender, events) = mpsc::channel(REQUESTS);
+        let asked = Asked::default();
+        let pump = tokio::spawn(pump(event_loop, asked.clone(), sender));
+        let link = Self { client, events, pump, asked, session_present: connack.session_present };
+        if subscriptions.renew || !link.session_present {
+            // One packet each, so that a refusal names its filter.
+            subscriptions.filters.iter().try_for_each(|filter| link.subscribe(filter.clone()))?;
+        }
+        Ok(link)
+    }
+
+    /// Asks for what this filter matches; the broker then sends what it retains under it, also again.
+    pub fn subscribe(&self, filter: String) -> Result<(), LinkFault> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push_back(filter.clone());
+        let filters = [SubscribeFilter::new(filter, QoS::AtLeastOnce)];
+        self.client.try_subscribe_many(filters).map_err(|_| LinkFault::Silent)
+    }
+
+    pub fn unsubscribe(&self, filter: String) -> Result<(), LinkFault> {
+        self.client.try_unsubscribe(filter).map_err(|_| LinkFault::Silent)
+    }
+
+    /// The next event; after `Lost` there is none.
+    pub async fn next(&mut self) -> LinkEvent {
+        self.events.recv().await.unwrap_or(LinkEvent::Lost(LinkFault::Closed))
+    }
+
+    /// An event that is there already.
+    pub fn try_next(&mut self) -> Option<LinkEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Hands a message over, at least once. Does not wait.
+    pub fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) -> Result<(), LinkFault> {
+        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).map_err(|_| LinkFault::Silent)
+    }
+
+    /// Tells the broker that this message is dealt with.
+    pub fn accept(&self, arrival: &Arrival) -> Result<(), LinkFault> {
+        self.client.try_ack(&arrival.0).map_err(|_| LinkFault::Silent)
+    }
+
+    /// Says good-bye, so that the last will is not published. Waits for the broker to hang up: closing first,
+    /// with its acknowledgements unread, could reset the connection before the good-bye was heard.
+    pub async fn close(mut self) {
+        if self.client.try_disconnect().is_ok() {
+            let gone = async { while !matches!(self.next().await, LinkEvent::Lost(_)) {} };
+            let _ = tokio::time::timeout(Duration::from_secs(2), gone).await;
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}
+
+async fn connack(event_loop: &mut EventLoop) -> Result<ConnAck, LinkFault> {
+    loop {
+        if let Event::Incoming(Packet::ConnAck(connack)) = event_loop.poll().await? {
+            return Ok(connack);
+        }
+    }
+}
+
+async fn pump(mut event_loop: EventLoop, asked: Asked, events: mpsc::Sender<LinkEvent>) {
+    loop {
+        let event = match event_loop.poll().await {
+            Ok(Event::Outgoing(Outgoing::Publish(packet))) => LinkEvent::Sent(packet),
+            Ok(Event::Incoming(Packet::PubAck(ack))) => LinkEvent::Acknowledged(ack.pkid),
+            Ok(Event::Incoming(Packet::Publish(publish))) => LinkEvent::Arrived(Arrival(publish)),
+            Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                match asked.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                    Some(filter) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
+                        LinkEvent::SubscriptionRefused { filter }
+                    }
+                    _ => continue,
+                }
+            }
+            Ok(_) => continue,
+            Err(error) => LinkEvent::Lost(error.into()),
+        };
+        let lost = matches!(event, LinkEvent::Lost(_));
+        if events.send(event).await.is_err() || lost {
+            return;
+        }
+    }
+}

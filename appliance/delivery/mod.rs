@@ -1,0 +1,149 @@
+//! Records to messages: the MQTT session, priorities, acknowledgements, receipts, back-pressure.
+//!
+//! Owns the connection to the broker, the topics, the envelope of each message and the decision what is sent
+//! next. Must not know how records are stored (see [`Shelf`]), nor what lists and commands mean: those are
+//! handed on as [`Inbound`].
+//!
+//! The promise: a record leaves the unit at least once, in the order of its priority, and stays in the store
+//! until a receipt with its own digest, signed by a receiver that we trust, says that it has arrived.
+//!
+//! ```text
+//! waiting ─► submitted ─► sent (packet id) ─► published (PUBACK) ─► received (signed receipt) ─► the store purges
+//!    ▲           │               │                    │
+//!    └───────────┴── link lost ──┘    no receipt, or another digest: submitted again, marked as historical
+//! ```
+//!
+//! [`outbox`] decides without I/O, [`link`] is one connection, [`session`] is the thin task between them. A
+//! frozen broker, a dead link, a missing receiver: batches feel it, capture never does.
+
+mod config;
+mod events;
+mod fault;
+mod link;
+mod outbox;
+mod pace;
+mod receipts;
+mod session;
+mod shelf;
+mod status;
+mod stored;
+pub mod tls;
+mod topics;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+pub use config::{Broker, Config, Window};
+pub use events::{Event, EventError};
+pub use fault::LinkFault;
+pub use link::{Arrival, Link, LinkEvent, Retained, Subscriptions};
+pub use receipts::{Receipt, ReceiptError};
+pub use session::{OfflineReason, Presence};
+pub use shelf::{Acceptance, Kind, MemoryShelf, Parcel, Received, Shelf, ShelfError};
+pub use status::{Counts, LinkState, LinkStatus, PastFault};
+pub use topics::{ListTopic, Topic, UnitTopic};
+
+use crate::system::Clock;
+use crate::words::UnitId;
+
+/// Why delivery could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error("the delivery thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A list's message or a command, as it came: whoever takes it verifies it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbound {
+    pub topic: Topic,
+    pub payload: Vec<u8>,
+    /// The broker had kept it; it may be old.
+    pub retained: bool,
+}
+
+/// A change of what the unit wants to be sent.
+enum Interest {
+    Wanted(String),
+    Unwanted(String),
+}
+
+/// Lists and commands that may wait to be taken. What does not fit waits at the broker, unacknowledged.
+const INBOUND: usize = 32;
+
+/// The running session. Dropping it without [`stop`](Self::stop) leaves the last word to the last will.
+pub struct Delivery {
+    status: watch::Receiver<LinkStatus>,
+    health: watch::Sender<Option<Vec<u8>>>,
+    interests: mpsc::UnboundedSender<Interest>,
+    stop: watch::Sender<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Delivery {
+    /// Starts the thread `delivery`. `filters` are what to subscribe to besides the unit's own topics.
+    pub fn start(
+        config: Config,
+        unit: UnitId,
+        filters: Vec<String>,
+        shelf: Arc<dyn Shelf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, mpsc::Receiver<Inbound>), DeliveryError> {
+        let (inbound, taken) = mpsc::channel(INBOUND);
+        let (status_sender, status) = watch::channel(LinkStatus::new());
+        let (health, health_receiver) = watch::channel(None);
+        let (stop, stop_receiver) = watch::channel(false);
+        let (interests, changes) = mpsc::unbounded_channel();
+        let filters = session::own_filters(&unit).chain(filters).collect();
+        let wanted = session::Interests { filters, changes };
+        let session = session::Session::new(config, unit, wanted, shelf, clock, inbound, status_sender);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("delivery-store")
+            .build()
+            .map_err(DeliveryError::Thread)?;
+        let run = move || runtime.block_on(session.run(health_receiver, stop_receiver));
+        let thread =
+            std::thread::Builder::new().name("delivery".into()).spawn(run).map_err(DeliveryError::Thread)?;
+        Ok((Self { status, health, interests, stop, thread: Mutex::new(Some(thread)) }, taken))
+    }
+
+    pub fn status(&self) -> LinkStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Follows the status without asking for it.
+    pub fn watch(&self) -> watch::Receiver<LinkStatus> {
+        self.status.clone()
+    }
+
+    /// Publishes a health report (JSON), retained. Only the newest one travels.
+    pub fn report_health(&self, report: Vec<u8>) {
+        self.health.send_replace(Some(report));
+    }
+
+    /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the delivery thread had already failed");
+        }
+    }
+
+    /// Asks for a topic filter, also again: the broker then sends once more what it retains under it.
+    pub fn subscribe(&self, filter: String) {
+        self.interested(Interest::Wanted(filter));
+    }
+
+    pub fn unsubscribe(&self, filter: String) {
+        self.interested(Interest::Unwanted(filter));
+    }
+
+    fn interested(&self, interest: Interest) {
+        // Fails only after `stop`, when nothing is to arrive any more.
+        let _ = self.interests.send(interest);
+    }
+}

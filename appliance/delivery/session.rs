@@ -1,0 +1,524 @@
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::config::Config;
+use super::events::{Event, batch};
+use super::fault::LinkFault;
+use super::link::{Arrival, Link, LinkEvent, Retained, Subscriptions};
+use super::outbox::{Outbox, Pick};
+use super::receipts::Receipt;
+use super::shelf::{Acceptance, Kind, Received, Shelf};
+use super::status::{LinkState, LinkStatus, PastFault};
+use super::topics::{Topic, UnitTopic};
+use super::{Inbound, Interest};
+use crate::system::Clock;
+use crate::words::{RecordId, UnitId};
+
+/// Birth, last will and clean stop, retained on the unit's status topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Presence {
+    Online {
+        /// Rises with each connection; the sequence of the messages that follow counts from 0.
+        session: u64,
+        at: Timestamp,
+        version: String,
+    },
+    Offline {
+        session: u64,
+        /// When the session began, for a last will; when it was stopped, otherwise.
+        at: Timestamp,
+        reason: OfflineReason,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OfflineReason {
+    /// The last will: nobody said good-bye.
+    Lost,
+    /// Stopped on purpose.
+    Stopped,
+}
+
+impl Presence {
+    fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a presence is plain data with string keys")
+    }
+}
+
+/// Messages from the broker that wait to be taken. A broker that keeps to its own limit of unacknowledged
+/// messages never comes near; past it they are dropped, and counted.
+const ARRIVED_MOST: usize = 512;
+
+/// How long a connection must have stood for the next attempt after it to be made at once.
+const STEADY: Duration = Duration::from_secs(30);
+
+/// What the unit wants to be sent, and how that changes.
+pub(super) struct Interests {
+    pub filters: BTreeSet<String>,
+    pub changes: mpsc::UnboundedReceiver<Interest>,
+}
+
+pub(super) struct Session {
+    config: Config,
+    unit: UnitId,
+    interests: Interests,
+    shelf: Arc<dyn Shelf>,
+    clock: Arc<dyn Clock>,
+    inbound: mpsc::Sender<Inbound>,
+    status: watch::Sender<LinkStatus>,
+    outbox: Outbox,
+    number: u64,
+    sequence: u64,
+    /// Whether this start's subscriptions were made.
+    subscribed: bool,
+    /// Lists and commands not yet taken, oldest first.
+    arrived: VecDeque<(Topic, Arrival)>,
+    /// Verified receipts that the store has not been told of yet.
+    receipts: VecDeque<(Vec<Received>, Arrival)>,
+    accepting: Option<Accepting>,
+}
+
+/// A receipt that the store is being told of. It may outlive the connection that it came over.
+struct Accepting {
+    answers: JoinHandle<Vec<(Received, Acceptance)>>,
+    arrival: Option<Arrival>,
+}
+
+enum End {
+    Stopped,
+    Lost(LinkFault),
+}
+
+impl Session {
+    pub(super) fn new(
+        config: Config,
+        unit: UnitId,
+        interests: Interests,
+        shelf: Arc<dyn Shelf>,
+        clock: Arc<dyn Clock>,
+        inbound: mpsc::Sender<Inbound>,
+        status: watch::Sender<LinkStatus>,
+    ) -> Self {
+        let outbox = Outbox::new(config.limits());
+        let (arrived, receipts) = (VecDeque::new(), VecDeque::new());
+        Self {
+            config,
+            unit,
+            interests,
+            shelf,
+            clock,
+            inbound,
+            status,
+            outbox,
+            number: 0,
+            sequence: 0,
+            subscribed: false,
+            arrived,
+            receipts,
+            accepting: None,
+        }
+    }
+
+    /// Connects, serves, and begins again, for ever, until told to stop.
+    pub(super) async fn run(
+        mut self,
+        mut health: watch::Receiver<Option<Vec<u8>>>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let retry = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(500))
+            .with_max_delay(Duration::from_secs(self.config.broker.retry_max_s.get()))
+            .with_jitter()
+            .without_max_times();
+        let mut delays = retry.build();
+        loop {
+            let begun = self.now();
+            let end = self.connection(&mut health, &mut stop).await;
+            self.link_lost();
+            let End::Lost(fault) = end else { break };
+            if self.now().saturating_sub(begun) > STEADY {
+                delays = retry.build();
+            }
+            let delay = delays.next().unwrap_or(Duration::from_secs(60));
+            self.note_fault(fault, delay);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                _ = stopped(&mut stop) => break,
+            }
+        }
+        self.status.send_modify(|status| status.link = LinkState::Stopped);
+    }
+
+    /// One connection from its attempt to its end.
+    async fn connection(
+        &mut self,
+        health: &mut watch::Receiver<Option<Vec<u8>>>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> End {
+        let subscriptions = Subscriptions {
+            filters: self.interests.filters.iter().cloned().collect(),
+            renew: !self.subscribed,
+        };
+        let at = self.clock.now().wall;
+        // By wall time, so that it rises over restarts; by count where the clock does not.
+        self.number = (at.as_millisecond().max(0) as u64).max(self.number + 1);
+        self.sequence = 0;
+        let lost = Presence::Offline { session: self.number, at, reason: OfflineReason::Lost };
+        let will = Retained { topic: self.topic(UnitTopic::Status), payload: lost.to_json() };
+        let opened = tokio::select! {
+            opened = Link::open(&self.config.broker, self.unit.as_str(), Some(will), &subscriptions) => opened,
+            _ = stopped(stop) => return End::Stopped,
+        };
+        match opened {
+            Err(fault) => End::Lost(fault),
+            Ok(link) => {
+                self.subscribed = true;
+                self.serve(link, health, stop).await.unwrap_or_else(End::Lost)
+            }
+        }
+    }
+
+    async fn serve(
+        &mut self,
+        mut link: Link,
+        health: &mut watch::Receiver<Option<Vec<u8>>>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<End, LinkFault> {
+        let at = self.clock.now().wall;
+        info!(session = self.number, resumed = link.session_present, "connected to the broker");
+        self.outbox.link_up(self.now());
+        self.status.send_modify(|status| {
+            status.link = LinkState::Connected { since: at };
+            status.connections += 1;
+        });
+        let version = env!("CARGO_PKG_VERSION").into();
+        let birth = Presence::Online { session: self.number, at, version };
+        self.notice(&link, UnitTopic::Status, birth.to_json())?;
+        health.mark_changed();
+
+        let (mut stored, inbound) = (self.shelf.subscribe(), self.inbound.clone());
+        loop {
+            let until = self.fill(&link)?;
+            let now = self.now();
+            self.accept_next();
+            self.show();
+            tokio::select! {
+                event = link.next() => {
+                    self.on_event(&link, event)?;
+                    // The rest of a burst, before the status is shown and the store asked again.
+                    while let Some(event) = link.try_next() {
+                        self.on_event(&link, event)?;
+                    }
+                }
+                Ok(()) = stored.changed() => {}
+                () = sleep(until.map(|until| until.saturating_sub(now))) => {}
+                Ok(()) = health.changed() => {
+                    let report = health.borrow_and_update().clone();
+                    if let Some(report) = report {
+                        self.notice(&link, UnitTopic::Health, report)?;
+                    }
+                }
+                Some(interest) = self.interests.changes.recv() => self.follow(&link, interest)?,
+                Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
+                    if let Some((topic, arrival)) = self.arrived.pop_front() {
+                        link.accept(&arrival)?;
+                        let retained = arrival.is_retained();
+                        permit.send(Inbound { topic, payload: arrival.payload().to_vec(), retained });
+                    }
+                }
+                accepted = finished(&mut self.accepting) => self.on_accepted(&link, accepted)?,
+                on_purpose = stopped(stop) => {
+                    if on_purpose {
+                        self.farewell(link).await;
+                    }
+                    return Ok(End::Stopped);
+                }
+            }
+        }
+    }
+
+    /// While the link is down interests wait, and are followed in order over the next one.
+    fn follow(&mut self, link: &Link, interest: Interest) -> Result<(), LinkFault> {
+        match interest {
+            Interest::Wanted(filter) => {
+                self.interests.filters.insert(filter.clone());
+                link.subscribe(filter)
+            }
+            Interest::Unwanted(filter) => {
+                self.interests.filters.remove(&filter);
+                link.unsubscribe(filter)
+            }
+        }
+    }
+
+    /// Submits all that may go; returns when to look again if nothing happens before.
+    fn fill(&mut self, link: &Link) -> Result<Option<Duration>, LinkFault> {
+        loop {
+            let now = self.now();
+            match self.outbox.pick(now, |kind, limit| self.shelf.waiting(kind, limit)) {
+                Pick::Wait { until } => return Ok(until),
+                Pick::Send { kind, records } => self.submit(link, kind, records)?,
+            }
+        }
+    }
+
+    /// Makes one message of as many of these records as fit.
+    fn submit(&mut self, link: &Link, kind: Kind, records: Vec<RecordId>) -> Result<(), LinkFault> {
+        let now = self.clock.now();
+        let packet_most = self.config.broker.max_packet_bytes.get() as usize;
+        let batch_most = if kind.is_batched() { self.config.batch_bytes.get() as usize } else { packet_most };
+        let (mut ids, mut bodies, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for id in records {
+            let body = match self.body(kind, id, now.wall) {
+                Ok(Some(body)) if body.len() + OVERHEAD <= packet_most => body,
+                Ok(None) => {
+                    self.outbox.gone(id);
+                    continue;
+                }
+                unfit => {
+                    let reason = unfit.err().unwrap_or_else(|| "it is larger than a message may be".into());
+                    warn!(%id, reason, "a record cannot be sent");
+                    self.outbox.unfit(kind, id);
+                    self.status.send_modify(|status| status.counts.records_unfit += 1);
+                    continue;
+                }
+            };
+            if !ids.is_empty() && bytes + body.len() > batch_most {
+                break;
+            }
+            bytes += body.len() + 1;
+            self.sequence += u64::from(!kind.is_picture());
+            ids.push(id);
+            bodies.push(body);
+        }
+        let Some(first) = ids.first() else { return Ok(()) };
+        let again = ids.iter().filter(|id| self.outbox.sendings(**id) > 0).count() as u64;
+        let topic = match kind {
+            Kind::Alert => UnitTopic::Alerts,
+            Kind::AlertPicture | Kind::ReadPicture => UnitTopic::Picture(*first),
+            Kind::Read => UnitTopic::Reads,
+            Kind::Disposition | Kind::HealthChange | Kind::Audit | Kind::PurgeCertificate => {
+                UnitTopic::Events
+            }
+        };
+        let payload = if kind.is_batched() { batch(&bodies) } else { bodies.concat() };
+        let size = payload.len();
+        link.publish(self.topic(topic), payload, false)?;
+        self.outbox.submitted(kind, ids, size, now.uptime);
+        self.status.send_if_modified(|status| {
+            status.counts.messages += 1;
+            status.counts.records_sent_again += again;
+            false
+        });
+        Ok(())
+    }
+
+    /// One record as it travels: the JPEG, or the event around its JSON. None when it was purged meanwhile.
+    fn body(&self, kind: Kind, id: RecordId, wall: Timestamp) -> Result<Option<Vec<u8>>, String> {
+        let fetched = self.shelf.fetch(id).map_err(|error| error.to_string())?;
+        let Some(parcel) = fetched else { return Ok(None) };
+        if kind.is_picture() {
+            return Ok(Some(parcel.body));
+        }
+        let late = SignedDuration::from_secs(self.config.historical_after_s.into());
+        let age = wall.duration_since(parcel.captured);
+        let historical = self.outbox.sendings(id) > 0 || age > late;
+        let event = Event::wrap(&self.unit, parcel, self.sequence, historical);
+        event.map(|event| Some(event.to_json())).map_err(|error| error.to_string())
+    }
+
+    fn on_event(&mut self, link: &Link, event: LinkEvent) -> Result<(), LinkFault> {
+        match event {
+            LinkEvent::Sent(packet) => self.outbox.sent(packet),
+            LinkEvent::Acknowledged(packet) => {
+                let published = self.outbox.acknowledged(packet, self.now());
+                self.shelf.published(&published);
+                let count = published.len() as u64;
+                self.status.send_if_modified(|status| {
+                    status.counts.records_published += count;
+                    false
+                });
+            }
+            LinkEvent::Arrived(arrival) => self.on_arrival(link, arrival)?,
+            LinkEvent::SubscriptionRefused { filter } => {
+                let fault = LinkFault::SubscriptionRefused(filter);
+                warn!(%fault, mend = fault.mend(), "the link stands without a subscription");
+                let at = self.clock.now().wall;
+                self.status.send_modify(|status| status.last_fault = Some(PastFault { at, fault }));
+            }
+            LinkEvent::Lost(fault) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    fn on_arrival(&mut self, link: &Link, arrival: Arrival) -> Result<(), LinkFault> {
+        let topic = Topic::parse(arrival.topic());
+        match topic {
+            Some(Topic::Unit(unit, UnitTopic::Receipts)) if unit == self.unit => {
+                match Receipt::verify(arrival.payload(), &self.unit, &self.config.receivers) {
+                    Ok(received) if self.receipts.len() < ARRIVED_MOST => {
+                        self.receipts.push_back((received, arrival));
+                        return Ok(());
+                    }
+                    // Without the receipt the records are sent again, and receipted again.
+                    Ok(_) => self.status.send_modify(|status| status.counts.inbound_dropped += 1),
+                    Err(error) => {
+                        warn!(%error, "receipt refused");
+                        self.status.send_modify(|status| status.counts.receipts_refused += 1);
+                    }
+                }
+            }
+            Some(topic @ (Topic::List(..) | Topic::Unit(_, UnitTopic::Commands)))
+                if self.arrived.len() < ARRIVED_MOST =>
+            {
+                self.arrived.push_back((topic, arrival));
+                return Ok(());
+            }
+            _ => {
+                warn!(topic = arrival.topic(), "message dropped");
+                self.status.send_modify(|status| status.counts.inbound_dropped += 1);
+            }
+        }
+        link.accept(&arrival)
+    }
+
+    /// Tells the store of the next receipt, off this thread: purging is durable and takes its time.
+    fn accept_next(&mut self) {
+        if self.accepting.is_none()
+            && let Some((received, arrival)) = self.receipts.pop_front()
+        {
+            let shelf = self.shelf.clone();
+            let answers = tokio::task::spawn_blocking(move || {
+                let answers = shelf.received(&received);
+                received.into_iter().zip(answers).collect()
+            });
+            self.accepting = Some(Accepting { answers, arrival: Some(arrival) });
+        }
+    }
+
+    fn on_accepted(&mut self, link: &Link, (accepted, arrival): Accepted) -> Result<(), LinkFault> {
+        let now = self.clock.now();
+        for (received, acceptance) in &accepted {
+            let id = received.id;
+            match acceptance {
+                Acceptance::Accepted | Acceptance::Unknown => {
+                    self.outbox.received(id, now.uptime);
+                }
+                Acceptance::Differs => {
+                    warn!(%id, "the receiver holds something else under this record's id; sending it again");
+                    self.outbox.differs(id);
+                }
+                Acceptance::Failed => warn!(%id, "the store could not take a receipt"),
+            }
+        }
+        let count = |which| accepted.iter().filter(|(_, acceptance)| *acceptance == which).count() as u64;
+        self.status.send_modify(|status| {
+            status.last_receipt = Some(now.wall);
+            status.counts.records_received += count(Acceptance::Accepted);
+            status.counts.receipts_unknown += count(Acceptance::Unknown);
+            status.counts.receipts_differing += count(Acceptance::Differs);
+        });
+        arrival.map_or(Ok(()), |arrival| link.accept(&arrival))
+    }
+
+    /// Publishes what is no record: retained, and only the newest counts.
+    fn notice(&mut self, link: &Link, topic: UnitTopic, payload: Vec<u8>) -> Result<(), LinkFault> {
+        link.publish(self.topic(topic), payload, true)?;
+        self.outbox.submitted_notice(self.now());
+        Ok(())
+    }
+
+    async fn farewell(&mut self, link: Link) {
+        let at = self.clock.now().wall;
+        let stopped = Presence::Offline { session: self.number, at, reason: OfflineReason::Stopped };
+        if self.notice(&link, UnitTopic::Status, stopped.to_json()).is_ok() {
+            link.close().await;
+        }
+        info!("said good-bye to the broker");
+    }
+
+    fn link_lost(&mut self) {
+        self.outbox.link_lost();
+        // The broker sends again what we did not accept.
+        self.arrived.clear();
+        self.receipts.clear();
+        if let Some(accepting) = &mut self.accepting {
+            accepting.arrival = None;
+        }
+        self.show();
+    }
+
+    fn note_fault(&self, fault: LinkFault, retry_in: Duration) {
+        warn!(%fault, mend = fault.mend(), ?retry_in, "no connection to the broker");
+        let at = self.clock.now().wall;
+        self.status.send_modify(|status| {
+            let since = match status.link {
+                LinkState::Down { since, .. } => since,
+                _ => at,
+            };
+            let mend = fault.mend();
+            status.link = LinkState::Down { since, fault: fault.clone(), mend };
+            status.last_fault = Some(PastFault { at, fault });
+        });
+    }
+
+    /// Brings the status up to date; wakes its watchers only if it shows something new.
+    fn show(&self) {
+        let (in_flight, awaiting) = (self.outbox.in_flight(), self.outbox.awaiting_receipt());
+        let silent = self.outbox.is_silent(self.now());
+        self.status.send_if_modified(|status| {
+            let shown = (status.in_flight, status.awaiting_receipt, status.receiver_silent);
+            (status.in_flight, status.awaiting_receipt, status.receiver_silent) =
+                (in_flight, awaiting, silent);
+            shown != (in_flight, awaiting, silent)
+        });
+    }
+
+    fn topic(&self, topic: UnitTopic) -> String {
+        Topic::Unit(self.unit.clone(), topic).to_string()
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.now().uptime
+    }
+}
+
+/// What topic and header add to a payload, at most.
+const OVERHEAD: usize = 512;
+
+/// What a unit subscribes to for itself.
+pub(super) fn own_filters(unit: &UnitId) -> impl Iterator<Item = String> {
+    let own = [UnitTopic::Receipts, UnitTopic::Commands];
+    own.into_iter().map(|topic| Topic::Unit(unit.clone(), topic).to_string())
+}
+
+/// Returns when this is to end: true if on purpose, false if the owner is gone without a word, which leaves
+/// the last will to speak.
+async fn stopped(stop: &mut watch::Receiver<bool>) -> bool {
+    stop.wait_for(|stop| *stop).await.is_ok()
+}
+
+async fn sleep(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+type Accepted = (Vec<(Received, Acceptance)>, Option<Arrival>);
+
+async fn finished(accepting: &mut Option<Accepting>) -> Accepted {
+    let Some(current) = accepting else { return std::future::pending().await };
+    let answers = (&mut current.answers).await.expect("the store does not panic");
+    (answers, accepting.take().and_then(|current| current.arrival))
+}

@@ -1,0 +1,169 @@
+//! Mutual TLS 1.3 from files: who we are, and whom we trust.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::crypto::{hex, sha256};
+
+/// Why the files for a TLS connection cannot be used. Each names the file and what mends it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    #[error("{path} cannot be read: {reason}")]
+    Read { path: PathBuf, reason: String },
+    #[error("{path} holds no certificate: a PEM file with BEGIN CERTIFICATE is wanted")]
+    NoCertificate { path: PathBuf },
+    #[error("{path} holds no private key: an unencrypted PEM file with BEGIN PRIVATE KEY is wanted")]
+    NoKey { path: PathBuf },
+    #[error("{path} holds a certificate that cannot be understood: {reason}")]
+    Malformed { path: PathBuf, reason: String },
+    #[error("the key {key} does not belong to the certificate {certificate}")]
+    KeyMismatch { key: PathBuf, certificate: PathBuf },
+    #[error("the key {key} cannot be used with TLS: {reason}")]
+    Unusable { key: PathBuf, reason: String },
+}
+
+/// The one cryptography that rustls uses here, handed to every configuration explicitly: with two providers in
+/// the tree rustls would otherwise panic at its first use.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())).clone()
+}
+
+/// Where a key or certificate lies: a name without a folder is first looked for among the service's systemd
+/// credentials, anything else is a path.
+pub fn locate(file: &Path) -> PathBuf {
+    let is_plain = file.parent().is_none_or(|parent| parent.as_os_str().is_empty());
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) if is_plain && Path::new(&folder).join(file).exists() => Path::new(&folder).join(file),
+        _ => file.to_owned(),
+    }
+}
+
+/// A client that trusts only servers signed by `authority`, and shows `certificate`.
+pub fn client_config(authority: &Path, certificate: &Path, key: &Path) -> Result<ClientConfig, TlsError> {
+    let roots = roots(authority)?;
+    let chain = certificates(certificate)?;
+    let private = private_key(key)?;
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider offers TLS 1.3")
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, private)
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                TlsError::KeyMismatch { key: key.into(), certificate: certificate.into() }
+            }
+            other => TlsError::Unusable { key: key.into(), reason: other.to_string() },
+        })
+}
+
+/// The certificates of a PEM file that are trusted to sign others.
+pub fn roots(authority: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(authority)? {
+        roots
+            .add(certificate)
+            .map_err(|error| TlsError::Malformed { path: authority.into(), reason: error.to_string() })?;
+    }
+    Ok(roots)
+}
+
+/// All certificates of a PEM file, at least one.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(path)?;
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates =
+        parsed.map_err(|error| TlsError::Malformed { path: path.into(), reason: error.to_string() })?;
+    if certificates.is_empty() {
+        return Err(TlsError::NoCertificate { path: path.into() });
+    }
+    Ok(certificates)
+}
+
+/// The first private key of a PEM file.
+pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| TlsError::NoKey { path: path.into() })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| TlsError::Read { path: path.into(), reason: error.to_string() })
+}
+
+/// What a certificate says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    pub common_name: Option<String>,
+    pub issuer: String,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub fingerprint: String,
+}
+
+impl CertificateFacts {
+    /// Of the first certificate in a PEM file.
+    pub fn load(path: &Path) -> Result<Self, TlsError> {
+        let certificate = certificates(path)?.remove(0);
+        Self::parse(&certificate).map_err(|reason| TlsError::Malformed { path: path.into(), reason })
+    }
+
+    fn parse(der: &CertificateDer<'_>) -> Result<Self, String> {
+        let (_, parsed) = x509_parser::parse_x509_certificate(der).map_err(|error| error.to_string())?;
+        let date = |seconds| Timestamp::from_second(seconds).map_err(|error| error.to_string());
+        let common_name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+        Ok(Self {
+            common_name: common_name.map(str::to_owned),
+            issuer: parsed.issuer().to_string(),
+            not_before: date(parsed.validity().not_before.timestamp())?,
+            not_after: date(parsed.validity().not_after.timestamp())?,
+            fingerprint: hex(&sha256(der)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enroll::Authority;
+
+    #[test]
+    fn each_fault_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [authority, one, other] = ["authority", "one", "other"].map(|name| folder.path().join(name));
+        let ca = Authority::create("Test").unwrap();
+        std::fs::write(&authority, ca.certificate_pem()).unwrap();
+        for path in [&one, &other] {
+            let issued = ca.issue_client("north-7").unwrap();
+            std::fs::write(path.with_extension("pem"), issued.certificate_pem).unwrap();
+            std::fs::write(path.with_extension("key"), issued.key_pem).unwrap();
+        }
+        let (pem, key) = (one.with_extension("pem"), one.with_extension("key"));
+        assert!(client_config(&authority, &pem, &key).is_ok());
+        let missing = folder.path().join("missing");
+        let fault = |authority, pem, key| client_config(authority, pem, key).unwrap_err();
+        assert!(matches!(fault(&missing, &pem, &key), TlsError::Read { path, .. } if path == missing));
+        assert_eq!(fault(&key, &pem, &key), TlsError::NoCertificate { path: key.clone() });
+        assert_eq!(fault(&authority, &pem, &pem), TlsError::NoKey { path: pem.clone() });
+        let other = other.with_extension("key");
+        let mismatch = TlsError::KeyMismatch { key: other.clone(), certificate: pem.clone() };
+        assert_eq!(fault(&authority, &pem, &other), mismatch);
+    }
+
+    #[test]
+    fn a_certificate_tells_whose_it_is_and_how_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unit.pem");
+        let ca = Authority::create("Test").unwrap();
+        std::fs::write(&path, ca.issue_client("north-7").unwrap().certificate_pem).unwrap();
+        let facts = CertificateFacts::load(&path).unwrap();
+        assert_eq!(facts.common_name.as_deref(), Some("north-7"));
+        assert!(facts.not_before <= Timestamp::now() && facts.not_after > Timestamp::now());
+        assert_eq!(facts.fingerprint.len(), 64);
+    }
+}

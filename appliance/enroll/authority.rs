@@ -1,0 +1,111 @@
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+
+use crate::words::UnitId;
+
+/// A certificate authority in memory, small enough for a demo, a test, or a department with one broker.
+///
+/// Its own key never touches the disk unless it is saved; what it issues is P-256, valid as long as stated.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate with its key, both PEM.
+pub struct Issued {
+    pub certificate_pem: String,
+    pub key_pem: String,
+}
+
+/// Why no certificate was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    #[error("the certificate could not be made: {0}")]
+    Certificate(#[from] rcgen::Error),
+    #[error("{0} cannot be written: {1}")]
+    Write(std::path::PathBuf, std::io::Error),
+}
+
+/// Certificates begin a day early: a unit whose clock is a little behind must still accept its broker's.
+const EARLY: Duration = Duration::from_secs(24 * 3600);
+const AUTHORITY_VALID: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+const CERTIFICATE_VALID: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
+
+impl Authority {
+    pub fn create(name: &str) -> Result<Self, IssueError> {
+        let mut params = params(name, AUTHORITY_VALID);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    pub fn certificate_pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// For a server that is reached by these names or addresses.
+    pub fn issue_server(&self, names: &[&str]) -> Result<Issued, IssueError> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = params(names.first().map_or("server", String::as_str), CERTIFICATE_VALID);
+        params.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(params)
+    }
+
+    /// For a client: a unit, a receiver, a publisher of lists. Brokers take the name as its user name.
+    pub fn issue_client(&self, name: &str) -> Result<Issued, IssueError> {
+        self.issue_client_until(name, SystemTime::now() + CERTIFICATE_VALID)
+    }
+
+    /// The same with an end of its own, which may lie in the past.
+    pub fn issue_client_until(&self, name: &str, end: SystemTime) -> Result<Issued, IssueError> {
+        let mut params = client_params(name);
+        params.not_after = end.into();
+        self.issue(params)
+    }
+
+    /// Signs a unit's request. Nothing of what it asks for counts but its key: the name comes from the
+    /// authority, the rest from us.
+    pub fn sign(&self, request_pem: &str, unit: &UnitId) -> Result<String, IssueError> {
+        let mut request = CertificateSigningRequestParams::from_pem(request_pem)?;
+        request.params = client_params(unit.as_str());
+        Ok(request.signed_by(&self.0)?.pem())
+    }
+
+    fn issue(&self, params: CertificateParams) -> Result<Issued, IssueError> {
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.0)?;
+        Ok(Issued { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
+    }
+}
+
+impl Issued {
+    /// Writes `{name}.pem`, and `{name}.key` for its owner alone.
+    pub fn save(&self, folder: &Path, name: &str) -> Result<(), IssueError> {
+        let write = |path: std::path::PathBuf, text: &str, mode| {
+            super::identity::write_new(&path, text.as_bytes(), mode)
+                .map_err(|error| IssueError::Write(path, error))
+        };
+        write(folder.join(format!("{name}.key")), &self.key_pem, 0o600)?;
+        write(folder.join(format!("{name}.pem")), &self.certificate_pem, 0o644)
+    }
+}
+
+fn client_params(name: &str) -> CertificateParams {
+    let mut params = params(name, CERTIFICATE_VALID);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+fn params(common_name: &str, valid: Duration) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.not_before = (SystemTime::now() - EARLY).into();
+    params.not_after = (SystemTime::now() + valid).into();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    params
+}

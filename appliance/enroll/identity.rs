@@ -1,0 +1,195 @@
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rcgen::{CertificateParams, DnType, KeyPair};
+use rustls::pki_types::UnixTime;
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::CertifiedKey;
+
+use crate::delivery::tls::{self, CertificateFacts, TlsError};
+use crate::words::UnitId;
+
+/// Why a unit could not be enrolled. Nothing is installed unless every check passes.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollError {
+    #[error("{path} exists already; a key is never replaced. Move it away to enrol the unit anew")]
+    Exists { path: PathBuf },
+    #[error("{path} cannot be written: {source}")]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("the request could not be made: {0}")]
+    Request(#[from] rcgen::Error),
+    #[error(transparent)]
+    Files(#[from] TlsError),
+    #[error("the certificate {certificate} belongs to another key than {key}: was another request signed?")]
+    OtherKey { certificate: PathBuf, key: PathBuf },
+    #[error("the certificate is for {found:?}; this unit is {expected}")]
+    OtherName { found: Option<String>, expected: UnitId },
+    #[error("the certificate is valid from {from} to {to}; by this unit's clock it is {now}")]
+    Dates { from: Timestamp, to: Timestamp, now: Timestamp },
+    #[error("the certificate is not signed for a client by the authority in {authority}: {reason}")]
+    Chain { authority: PathBuf, reason: String },
+}
+
+/// What was installed.
+#[derive(Debug)]
+pub struct Installed {
+    pub facts: CertificateFacts,
+    pub certificate: PathBuf,
+    pub authority: PathBuf,
+}
+
+/// Makes `unit.key` (for its owner alone) and `unit.csr` in `folder`. A request that was interrupted is made
+/// again from the key that is there; a key is never replaced.
+pub fn request(folder: &Path, unit: &UnitId) -> Result<PathBuf, EnrollError> {
+    let (key_path, request_path) = (folder.join("unit.key"), folder.join("unit.csr"));
+    if folder.join("unit.pem").exists() {
+        return Err(EnrollError::Exists { path: folder.join("unit.pem") });
+    }
+    let key = if key_path.exists() {
+        let pem = std::fs::read_to_string(&key_path);
+        let pem = pem.map_err(|error| TlsError::Read { path: key_path, reason: error.to_string() })?;
+        KeyPair::from_pem(&pem)?
+    } else {
+        let key = KeyPair::generate()?;
+        write_new(&key_path, key.serialize_pem().as_bytes(), 0o600)
+            .map_err(|source| EnrollError::Write { path: key_path, source })?;
+        key
+    };
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, unit.as_str());
+    let pem = params.serialize_request(&key)?.pem()?;
+    replace(&request_path, pem.as_bytes())?;
+    Ok(request_path)
+}
+
+/// Checks what the authority signed against the unit's key and name, the authority and the clock, then
+/// installs it as `unit.pem` and `authority.pem` in `folder`.
+pub fn install(
+    folder: &Path,
+    unit: &UnitId,
+    certificate: &Path,
+    authority: &Path,
+    now: Timestamp,
+) -> Result<Installed, EnrollError> {
+    let key_path = folder.join("unit.key");
+    let chain = tls::certificates(certificate)?;
+    let facts = CertificateFacts::load(certificate)?;
+    if facts.common_name.as_deref() != Some(unit.as_str()) {
+        return Err(EnrollError::OtherName { found: facts.common_name, expected: unit.clone() });
+    }
+    if now < facts.not_before || now > facts.not_after {
+        return Err(EnrollError::Dates { from: facts.not_before, to: facts.not_after, now });
+    }
+    CertifiedKey::from_der(chain.clone(), tls::private_key(&key_path)?, &tls::provider())
+        .map_err(|_| EnrollError::OtherKey { certificate: certificate.into(), key: key_path })?;
+    let untrusted = |reason: String| EnrollError::Chain { authority: authority.into(), reason };
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(tls::roots(authority)?), tls::provider())
+            .build()
+            .map_err(|error| untrusted(error.to_string()))?;
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_second().max(0) as u64));
+    verifier.verify_client_cert(&chain[0], &chain[1..], at).map_err(|error| untrusted(error.to_string()))?;
+
+    let installed =
+        Installed { facts, certificate: folder.join("unit.pem"), authority: folder.join("authority.pem") };
+    for (from, to) in [(authority, &installed.authority), (certificate, &installed.certificate)] {
+        let bytes = std::fs::read(from)
+            .map_err(|error| TlsError::Read { path: from.into(), reason: error.to_string() })?;
+        replace(to, &bytes)?;
+    }
+    Ok(installed)
+}
+
+/// Writes a file that must not exist yet, and syncs it.
+pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Replaces a file as a whole: whoever reads it finds the old one or the new one, also after a power cut.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), EnrollError> {
+    let write = || -> std::io::Result<()> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        let beside = PathBuf::from(beside);
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => write_new(&beside, bytes, 0o644)?,
+        }
+        std::fs::rename(&beside, path)?;
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().map_err(|source| EnrollError::Write { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::enroll::Authority;
+
+    struct Desk {
+        folder: tempfile::TempDir,
+        authority: Authority,
+        unit: UnitId,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let authority = Authority::create("Test Department").unwrap();
+            std::fs::write(folder.path().join("ca.pem"), authority.certificate_pem()).unwrap();
+            Self { folder, authority, unit: UnitId::parse("north-7").unwrap() }
+        }
+
+        fn install(&self, certificate_pem: &str) -> Result<Installed, EnrollError> {
+            let [signed, ca] = ["signed.pem", "ca.pem"].map(|name| self.folder.path().join(name));
+            std::fs::write(&signed, certificate_pem).unwrap();
+            install(self.folder.path(), &self.unit, &signed, &ca, Timestamp::now())
+        }
+    }
+
+    #[test]
+    fn a_signed_request_is_installed_and_can_be_used() {
+        let desk = Desk::new();
+        let path = request(desk.folder.path(), &desk.unit).unwrap();
+        let asked = std::fs::read_to_string(&path).unwrap();
+        request(desk.folder.path(), &desk.unit).expect("asking again keeps the key");
+        let installed = desk.install(&desk.authority.sign(&asked, &desk.unit).unwrap()).unwrap();
+        assert_eq!(installed.facts.common_name.as_deref(), Some("north-7"));
+        let key = desk.folder.path().join("unit.key");
+        tls::client_config(&installed.authority, &installed.certificate, &key).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(request(desk.folder.path(), &desk.unit), Err(EnrollError::Exists { .. })));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_installed() {
+        let desk = Desk::new();
+        let path = request(desk.folder.path(), &desk.unit).unwrap();
+        let asked = std::fs::read_to_string(path).unwrap();
+        let other = UnitId::parse("south-1").unwrap();
+        let fault = |pem: &str| desk.install(pem).unwrap_err();
+
+        let misnamed = desk.authority.sign(&asked, &other).unwrap();
+        assert!(matches!(fault(&misnamed), EnrollError::OtherName { .. }));
+        let foreign_key = desk.authority.issue_client("north-7").unwrap().certificate_pem;
+        assert!(matches!(fault(&foreign_key), EnrollError::OtherKey { .. }));
+        let past = SystemTime::now() - Duration::from_secs(3600);
+        let expired = desk.authority.issue_client_until("north-7", past).unwrap().certificate_pem;
+        assert!(matches!(fault(&expired), EnrollError::Dates { .. }));
+        let stranger = Authority::create("Test Department").unwrap();
+        let untrusted = stranger.sign(&asked, &desk.unit).unwrap();
+        assert!(matches!(fault(&untrusted), EnrollError::Chain { .. }));
+        assert!(matches!(fault("no certificate"), EnrollError::Files(TlsError::NoCertificate { .. })));
+        assert!(!desk.folder.path().join("unit.pem").exists());
+    }
+}

@@ -1,0 +1,10 @@
+//! Who a unit is: its key, the request for a certificate, and the installing of what the authority signed.
+//!
+//! Owns the unit's TLS files and the small authority that the demo, the tests and a department without one
+//! of its own use. Must not know brokers or sessions. A private key is made where it is used and never leaves.
+
+mod authority;
+mod identity;
+
+pub use authority::{Authority, IssueError, Issued};
+pub use identity::{EnrollError, Installed, install, request};

@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that can keep a unit from being trusted: a closed list, so that reasons can be shown,
+/// counted and looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    TakenOut,
+    CameraMoved,
+    CameraLost,
+    AllCamerasLost,
+    ViewCovered,
+    ViewDark,
+    OutOfFocus,
+    PictureFrozen,
+    AimUnverified,
+    NoList,
+    ListLate,
+    ListStale,
+    ListRefused,
+    ClockFree,
+    DiskLow,
+    StoreFailing,
+    RecordsLost,
+    BrokerLost,
+    CertificateExpiring,
+    CertificateExpired,
+    TooHot,
+}
+
+/// What a reason does to the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Degrades,
+    Disables,
+}
+
+impl Reason {
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::TakenOut
+            | Self::CameraMoved
+            | Self::AllCamerasLost
+            | Self::ViewCovered
+            | Self::PictureFrozen => Severity::Disables,
+            _ => Severity::Degrades,
+        }
+    }
+
+    /// A latched reason stays, even when its cause is gone and over a restart, until a person returns the unit.
+    pub fn latches(self) -> bool {
+        matches!(self, Self::TakenOut | Self::CameraMoved)
+    }
+
+    /// How long the cause must last before it counts: a passing lorry covers the view, a gust shakes the pole.
+    pub fn raise_after(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::CameraMoved => 20,
+            Self::ViewCovered | Self::PictureFrozen => 10,
+            Self::ViewDark | Self::OutOfFocus | Self::TooHot => 60,
+            // A reconnect after a broker's restart is no event.
+            Self::BrokerLost => 15,
+            _ => 0,
+        })
+    }
+
+    /// How long the cause must be gone before the reason goes: a report that flaps is not read.
+    pub fn clear_after(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::CameraLost | Self::AllCamerasLost | Self::BrokerLost => 5,
+            Self::NoList | Self::ListLate | Self::ListStale | Self::ListRefused | Self::AimUnverified => 0,
+            _ => 30,
+        })
+    }
+
+    /// For people, as it stands on the console and in the report.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::TakenOut => "A person has taken the unit out of service.",
+            Self::CameraMoved => "The camera no longer looks where it was aimed.",
+            Self::CameraLost => "A camera gives no picture.",
+            Self::AllCamerasLost => "No camera gives a picture.",
+            Self::ViewCovered => "The picture shows nothing: the view is covered or fogged.",
+            Self::ViewDark => {
+                "The picture is dark and empty: it is night without light, or the lens is covered."
+            }
+            Self::OutOfFocus => "The picture is much less sharp than when the aim was verified.",
+            Self::PictureFrozen => "The camera sends the same picture again and again.",
+            Self::AimUnverified => "Nobody has verified the camera's aim yet.",
+            Self::NoList => "The unit has no hot list.",
+            Self::ListLate => "The hot list is older than its warning age.",
+            Self::ListStale => "The hot list is too old.",
+            Self::ListRefused => "The last hot list that arrived was refused; the one before is in force.",
+            Self::ClockFree => "No time service keeps the clock: times on records may be wrong.",
+            Self::DiskLow => "Little storage is left.",
+            Self::StoreFailing => "Records cannot be written to storage; they are kept in memory.",
+            Self::RecordsLost => "Records were lost to keep the unit reading.",
+            Self::BrokerLost => "The broker cannot be reached; records are kept until it can.",
+            Self::CertificateExpiring => "The unit's certificate ends soon.",
+            Self::CertificateExpired => "The unit's certificate has ended: the broker will refuse it.",
+            Self::TooHot => "The device is too hot.",
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn mend(self) -> &'static str {
+        match self {
+            Self::TakenOut => "Return it to service on the console once the cause is mended.",
+            Self::CameraMoved => {
+                "Aim the camera again by the reference picture, verify the aim, and return the unit to service."
+            }
+            Self::CameraLost | Self::AllCamerasLost => {
+                "Check the camera's power, cable, address and password."
+            }
+            Self::ViewCovered => "Clean the window and clear what stands before it.",
+            Self::ViewDark => "Check the infra-red lamp and the window.",
+            Self::OutOfFocus => "Clean the window, then focus on a standing plate.",
+            Self::PictureFrozen => "Restart the camera.",
+            Self::AimUnverified => "Look at the Aim page with a vehicle in the lane, then verify the aim.",
+            Self::NoList => "Check that the department publishes a list to this unit.",
+            Self::ListLate | Self::ListStale => {
+                "Check the link to the broker, then ask the department for a current list."
+            }
+            Self::ListRefused => "Read why on the Hot lists page and tell the department.",
+            Self::ClockFree => "Give the unit a time server (chrony or systemd-timesyncd) or a GPS clock.",
+            Self::DiskLow => "Let the backlog drain, or give the unit more storage.",
+            Self::StoreFailing => "Check the disk: it is full, read-only or failing.",
+            Self::RecordsLost => "See the counts on the Records page; let the backlog drain.",
+            Self::BrokerLost => "Check the network, then the broker's address and certificates.",
+            Self::CertificateExpiring | Self::CertificateExpired => "Enrol the unit anew: milepost enroll.",
+            Self::TooHot => "Shade the unit and check its fan.",
+        }
+    }
+}

@@ -1,0 +1,258 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use super::edition::{Edition, ListKeys};
+use super::entry::Entry;
+use super::ledger::Current;
+use super::manual::{Manual, ManualEntry, ManualError};
+use super::matching::{self, ListVersion, Look, Lookup, Match};
+use super::refusal::StoreError;
+use crate::crypto::KeyId;
+use crate::words::{ListName, PersonName, Plate, Reading, RecordId, StateReading};
+
+/// The lists in force: matching, manual entries and what health and the console show.
+///
+/// Cheap to clone, usable from every thread. Matching never waits for an import: a new edition is built
+/// beside the old one and takes its place in an instant.
+#[derive(Clone)]
+pub struct Hotlist(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub keys: ListKeys,
+    config: Config,
+    lists: RwLock<BTreeMap<ListName, InForce>>,
+    notes: Mutex<BTreeMap<ListName, Note>>,
+    manual: RwLock<Manual>,
+    lookup_faults: AtomicU64,
+}
+
+/// An edition that matches.
+pub(super) struct InForce {
+    pub version: ListVersion,
+    pub expires: Option<Timestamp>,
+    pub installed: Timestamp,
+    pub by: KeyId,
+    pub edition: Edition,
+}
+
+impl InForce {
+    pub fn new(list: &ListName, current: &Current, edition: Edition) -> Self {
+        Self {
+            version: current.list_version(list),
+            expires: current.expires,
+            installed: current.installed,
+            by: current.by.clone(),
+            edition,
+        }
+    }
+
+    /// After a step: the same edition, a new version.
+    pub fn describe(&mut self, list: &ListName, current: &Current) {
+        self.version = current.list_version(list);
+        self.expires = current.expires;
+        self.installed = current.installed;
+        self.by = current.by.clone();
+    }
+}
+
+/// What there is to say about a list beside what is in force.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Note {
+    pub on_its_way: Option<u64>,
+    pub last_refusal: Option<RefusalNote>,
+    pub refusals: u64,
+}
+
+/// A refused update, as health and the console show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalNote {
+    pub at: Timestamp,
+    pub why: String,
+}
+
+/// How fresh a list is by its own date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Freshness {
+    Fresh,
+    /// Past `warn_age_h`.
+    Ageing,
+    /// Past `fault_age_h`, or past what its publisher calls its expiry. It still matches.
+    Stale,
+    /// The unit holds no edition of it.
+    Missing,
+}
+
+/// One configured list as health, the console and reports show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListSummary {
+    pub list: ListName,
+    pub freshness: Freshness,
+    pub version: Option<u64>,
+    pub issued: Option<Timestamp>,
+    pub age_s: Option<u64>,
+    pub expires: Option<Timestamp>,
+    pub installed: Option<Timestamp>,
+    pub signed_by: Option<KeyId>,
+    pub entries: u64,
+    /// A newer version that is being waited for or fetched.
+    pub on_its_way: Option<u64>,
+    pub last_refusal: Option<RefusalNote>,
+    /// Refused messages since the program started.
+    pub refusals: u64,
+}
+
+impl Hotlist {
+    pub(super) fn new(keys: ListKeys, config: Config, manual: Manual) -> Self {
+        let notes = config.lists.iter().map(|list| (list.name.clone(), Note::default())).collect();
+        Self(Arc::new(Shared {
+            keys,
+            config,
+            lists: RwLock::default(),
+            notes: Mutex::new(notes),
+            manual: RwLock::new(manual),
+            lookup_faults: AtomicU64::new(0),
+        }))
+    }
+
+    /// Every listed vehicle that the read one may be, the most urgent first.
+    ///
+    /// A list that cannot be read is skipped, and counted in [`Hotlist::lookup_faults`].
+    pub fn matches(&self, reading: &Reading, state: &StateReading, now: Timestamp) -> Vec<Match> {
+        let look = Look::new(reading, state, now, self.0.config.matching);
+        let mut matches = Vec::new();
+        for in_force in self.lists().values() {
+            let looked = look.at(&Held { keys: &self.0.keys, in_force }, &mut matches);
+            self.note_fault(&in_force.version.list, looked);
+        }
+        let manual = self.manual();
+        self.note_fault(&manual.version().list, look.at(&*manual, &mut matches));
+        drop(manual);
+        matching::sort(&mut matches);
+        matches
+    }
+
+    /// Each configured list, whether held or not.
+    pub fn summary(&self, now: Timestamp) -> Vec<ListSummary> {
+        let lists = self.lists();
+        let notes = self.notes();
+        let summary = |(list, note): (&ListName, &Note)| {
+            let in_force = lists.get(list);
+            let age_s = in_force.map(|held| held.version.age_s(now));
+            ListSummary {
+                list: list.clone(),
+                freshness: self.freshness(in_force, now),
+                version: in_force.map(|held| held.version.version),
+                issued: in_force.map(|held| held.version.issued),
+                age_s,
+                expires: in_force.and_then(|held| held.expires),
+                installed: in_force.map(|held| held.installed),
+                signed_by: in_force.map(|held| held.by.clone()),
+                entries: in_force.map_or(0, |held| held.edition.count()),
+                on_its_way: note.on_its_way,
+                last_refusal: note.last_refusal.clone(),
+                refusals: note.refusals,
+            }
+        };
+        notes.iter().map(summary).collect()
+    }
+
+    fn freshness(&self, in_force: Option<&InForce>, now: Timestamp) -> Freshness {
+        let Some(held) = in_force else { return Freshness::Missing };
+        let age_s = held.version.age_s(now);
+        let past = |hours: u32| age_s > u64::from(hours) * 3600;
+        if past(self.0.config.fault_age_h) || held.expires.is_some_and(|expires| expires <= now) {
+            Freshness::Stale
+        } else if past(self.0.config.warn_age_h) {
+            Freshness::Ageing
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    /// Lookups that failed because the store could not be read; each may be a missed match.
+    pub fn lookup_faults(&self) -> u64 {
+        self.0.lookup_faults.load(Ordering::Relaxed)
+    }
+
+    /// Asks for an entry; it matches nothing until another person approves it. Without `until` it expires
+    /// after its category's default. The author is the person signed in, never a text from a form.
+    pub fn manual_request(
+        &self,
+        entry: Entry,
+        by: PersonName,
+        now: Timestamp,
+    ) -> Result<RecordId, ManualError> {
+        self.manual_mut().request(entry, by, now)
+    }
+
+    pub fn manual_approve(&self, id: RecordId, by: PersonName, now: Timestamp) -> Result<(), ManualError> {
+        self.manual_mut().approve(id, by, now)
+    }
+
+    /// Pending, in force and lately expired, the newest first.
+    pub fn manual_list(&self) -> Vec<ManualEntry> {
+        self.manual().list()
+    }
+
+    fn note_fault(&self, list: &ListName, looked: Result<(), StoreError>) {
+        if let Err(error) = looked {
+            self.0.lookup_faults.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%list, %error, "a read could not be looked up");
+        }
+    }
+
+    pub(super) fn keys(&self) -> &ListKeys {
+        &self.0.keys
+    }
+
+    pub(super) fn lists(&self) -> RwLockReadGuard<'_, BTreeMap<ListName, InForce>> {
+        self.0.lists.read().expect("no writer of this lock can panic")
+    }
+
+    pub(super) fn lists_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<ListName, InForce>> {
+        self.0.lists.write().expect("no writer of this lock can panic")
+    }
+
+    pub(super) fn notes(&self) -> MutexGuard<'_, BTreeMap<ListName, Note>> {
+        self.0.notes.lock().expect("no holder of this lock can panic")
+    }
+
+    fn manual(&self) -> RwLockReadGuard<'_, Manual> {
+        self.0.manual.read().expect("no writer of this lock can panic")
+    }
+
+    fn manual_mut(&self) -> RwLockWriteGuard<'_, Manual> {
+        self.0.manual.write().expect("no writer of this lock can panic")
+    }
+}
+
+/// An edition in force together with the keys that open it.
+struct Held<'a> {
+    keys: &'a ListKeys,
+    in_force: &'a InForce,
+}
+
+impl Lookup for Held<'_> {
+    fn version(&self) -> &ListVersion {
+        &self.in_force.version
+    }
+
+    fn count(&self) -> u64 {
+        self.in_force.edition.count()
+    }
+
+    fn find(&self, plate: &Plate) -> Result<Vec<Entry>, StoreError> {
+        let edition = &self.in_force.edition;
+        if edition.may_hold(plate) { edition.find(self.keys, plate) } else { Ok(Vec::new()) }
+    }
+
+    fn each_pattern(&self, take: &mut dyn FnMut(&Entry)) {
+        self.in_force.edition.patterns().iter().for_each(take);
+    }
+}

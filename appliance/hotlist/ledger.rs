@@ -1,0 +1,101 @@
+//! Which edition of which list is in force, and the highest version ever held.
+//!
+//! Promise: one small sealed file, replaced with a real fsync of file and folder. An edition is in force
+//! exactly if this file names it, so replacing the file *is* the switch, and an older version stays refused
+//! for ever, whatever becomes of the edition itself.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::durable;
+use super::matching::ListVersion;
+use super::refusal::StoreError;
+use crate::crypto::{KeyId, SealKey, UnitKey};
+use crate::words::ListName;
+
+const CONTEXT: &[u8] = b"hot list ledger 1";
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The highest version that was ever in force.
+    pub highest: u64,
+    pub current: Option<Current>,
+}
+
+/// The edition in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Current {
+    /// The name of its folder.
+    pub edition: String,
+    pub version: u64,
+    /// The highest manifest that was accepted up to then, so that it is not called outdated when it comes
+    /// again; older than `version` where deltas led on.
+    pub manifest: u64,
+    pub issued: Timestamp,
+    pub expires: Option<Timestamp>,
+    pub installed: Timestamp,
+    pub by: KeyId,
+    pub count: u64,
+    pub blocks: u32,
+}
+
+impl Current {
+    pub fn list_version(&self, list: &ListName) -> ListVersion {
+        ListVersion { list: list.clone(), version: self.version, issued: self.issued }
+    }
+}
+
+pub struct Ledger {
+    path: PathBuf,
+    seal: SealKey,
+    lines: BTreeMap<ListName, Line>,
+}
+
+impl Ledger {
+    pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, StoreError> {
+        let path = folder.join("ledger");
+        let seal = key.derive("hot list ledger");
+        let lines = match std::fs::read(&path) {
+            Ok(sealed) => {
+                let damaged = || StoreError::Damaged(path.display().to_string());
+                let json = seal.open(CONTEXT, &sealed).map_err(|_| damaged())?;
+                serde_json::from_slice(&json).map_err(|_| damaged())?
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(StoreError::file(&path)(error)),
+        };
+        Ok(Self { path, seal, lines })
+    }
+
+    pub fn line(&self, list: &ListName) -> Line {
+        self.lines.get(list).cloned().unwrap_or_default()
+    }
+
+    pub fn lists(&self) -> impl Iterator<Item = &ListName> {
+        self.lines.keys()
+    }
+
+    /// In force, durably, once this has returned.
+    pub fn install(&mut self, list: &ListName, current: Current) -> Result<(), StoreError> {
+        let highest = self.line(list).highest.max(current.version);
+        self.write(list, Line { highest, current: Some(current) })
+    }
+
+    /// No edition is in force any more; the highest version stays known.
+    pub fn withdraw(&mut self, list: &ListName) -> Result<(), StoreError> {
+        let highest = self.line(list).highest;
+        self.write(list, Line { highest, current: None })
+    }
+
+    fn write(&mut self, list: &ListName, line: Line) -> Result<(), StoreError> {
+        let mut lines = self.lines.clone();
+        lines.insert(list.clone(), line);
+        let json = serde_json::to_vec(&lines).expect("the ledger is plain data with string keys");
+        durable::replace(&self.path, &self.seal.seal(CONTEXT, &json))?;
+        self.lines = lines;
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! The reference receiver: what a department's server does with what units send, in its plain form.
+//!
+//! Owns the subscription for all units, the vault of received records and the signed receipts. Must not know
+//! how a unit decides what to send. A message is acknowledged to the broker, and receipted to the unit, only
+//! after it was synced to the disk; so a receiver that is killed at any instant loses nothing, and a second
+//! delivery is answered again and stored once.
+
+mod news;
+mod vault;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+pub use news::{News, NewsKind};
+pub use vault::{Book, Novelty, Vault, VaultError};
+
+use crate::crypto::SigningKey;
+use crate::delivery::{
+    Arrival, Broker, Event, Link, LinkEvent, LinkFault, Receipt, Received, Subscriptions, Topic, UnitTopic,
+};
+use crate::system::Clock;
+use crate::words::UnitId;
+
+/// What a receiver needs.
+pub struct Config {
+    pub broker: Broker,
+    /// Its name to the broker: its certificate's common name.
+    pub name: String,
+    pub folder: PathBuf,
+    pub key: SigningKey,
+}
+
+/// Why the receiver could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("the receiver's thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Messages that are synced, acknowledged and receipted together, at most.
+const BATCH: usize = 128;
+
+/// News that nobody took are dropped: they are for people to look at, the vault has everything.
+const NEWS: usize = 1024;
+
+/// A running receiver. Dropping it ends it as a kill would: nothing is lost.
+pub struct Receiver {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Receiver {
+    /// Starts the thread `receive`. The other end of the returned channel tells what came, for people.
+    pub fn start(
+        config: Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, mpsc::Receiver<News>), ReceiveError> {
+        let vault = Vault::open(&config.folder)?;
+        let (news, told) = mpsc::channel(NEWS);
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(ReceiveError::Thread)?;
+        let desk = Desk { config, vault, clock, news };
+        let thread = std::thread::Builder::new()
+            .name("receive".into())
+            .spawn(move || runtime.block_on(desk.run(stopped)))
+            .map_err(ReceiveError::Thread)?;
+        Ok((Self { stop, thread }, told))
+    }
+
+    /// Ends after the batch in hand; blocks until then.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        if self.thread.join().is_err() {
+            tracing::error!("the receiver's thread had already failed");
+        }
+    }
+}
+
+struct Desk {
+    config: Config,
+    vault: Vault,
+    clock: Arc<dyn Clock>,
+    news: mpsc::Sender<News>,
+}
+
+impl Desk {
+    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let retry = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(self.config.broker.retry_max_s.get()))
+            .with_jitter()
+            .without_max_times();
+        let mut delays = retry.build();
+        // The first connection subscribes, whatever the broker remembers.
+        let mut renew = true;
+        loop {
+            let connection = async {
+                let subscriptions = Subscriptions { filters: filters(), renew };
+                let link = Link::open(&self.config.broker, &self.config.name, None, &subscriptions).await?;
+                info!(resumed = link.session_present, "connected to the broker");
+                renew = false;
+                delays = retry.build();
+                self.serve(link).await
+            };
+            let end = tokio::select! {
+                end = connection => end,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            if let Err(fault) = end {
+                warn!(%fault, mend = fault.mend(), "no connection to the broker");
+                self.tell(News::fault(self.clock.now().wall, fault));
+            }
+            let delay = delays.next().unwrap_or(Duration::from_secs(60));
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    async fn serve(&mut self, mut link: Link) -> Result<(), LinkFault> {
+        loop {
+            let mut arrivals = Vec::new();
+            let mut event = Some(link.next().await);
+            while let Some(current) = event {
+                match current {
+                    LinkEvent::Arrived(arrival) => arrivals.push(arrival),
+                    LinkEvent::SubscriptionRefused { filter } => {
+                        return Err(LinkFault::SubscriptionRefused(filter));
+                    }
+                    LinkEvent::Lost(fault) => return Err(fault),
+                    LinkEvent::Sent(_) | LinkEvent::Acknowledged(_) => {}
+                }
+                event = if arrivals.len() < BATCH { link.try_next() } else { None };
+            }
+            if let Err(error) = self.settle(&link, arrivals)? {
+                // Neither acknowledged nor receipted: the next connection brings it again.
+                warn!(%error, "cannot store what units send");
+                return Err(LinkFault::Closed);
+            }
+        }
+    }
+
+    /// Stores a batch, then acknowledges it, then answers its units.
+    fn settle(&mut self, link: &Link, arrivals: Vec<Arrival>) -> Result<Result<(), VaultError>, LinkFault> {
+        let mut answers: BTreeMap<UnitId, Vec<Received>> = BTreeMap::new();
+        for arrival in &arrivals {
+            if let Err(error) = self.take(arrival, &mut answers) {
+                return Ok(Err(error));
+            }
+        }
+        if let Err(error) = self.vault.commit() {
+            return Ok(Err(error));
+        }
+        for arrival in &arrivals {
+            link.accept(arrival)?;
+        }
+        for (unit, records) in answers {
+            let receipt = Receipt { unit: unit.clone(), records, at: self.clock.now().wall };
+            let topic = Topic::Unit(unit, UnitTopic::Receipts).to_string();
+            link.publish(topic, receipt.sign(&self.config.key), false)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn take(
+        &mut self,
+        arrival: &Arrival,
+        answers: &mut BTreeMap<UnitId, Vec<Received>>,
+    ) -> Result<(), VaultError> {
+        let now = self.clock.now().wall;
+        // The broker's access list lets nobody but the unit itself write under its name.
+        let Some(Topic::Unit(unit, topic)) = Topic::parse(arrival.topic()) else {
+            warn!(topic = arrival.topic(), "message on an unknown topic dropped");
+            return Ok(());
+        };
+        let book = match topic {
+            UnitTopic::Alerts => Book::Alerts,
+            UnitTopic::Reads => Book::Reads,
+            UnitTopic::Events => Book::Events,
+            UnitTopic::Picture(id) => {
+                let (novelty, received) = self.vault.store_picture(&unit, id, arrival.payload())?;
+                answers.entry(unit.clone()).or_default().push(received);
+                self.tell(News::picture(now, unit, id, arrival.payload().len(), novelty));
+                return Ok(());
+            }
+            UnitTopic::Status | UnitTopic::Health => {
+                self.tell(News::report(now, unit, topic, arrival.payload()));
+                return Ok(());
+            }
+            UnitTopic::Receipts | UnitTopic::Commands => return Ok(()),
+        };
+        let events = match Event::parse(arrival.payload()) {
+            Ok(events) => events,
+            Err(error) => {
+                warn!(%unit, %error, "message dropped");
+                return Ok(());
+            }
+        };
+        for event in events {
+            if event.source != Event::source_of(&unit) {
+                warn!(%unit, source = event.source, "an event names another source than its topic; dropped");
+                continue;
+            }
+            let novelty = self.vault.store_event(&unit, book, &event, now)?;
+            answers.entry(unit.clone()).or_default().push(Received { id: event.id, sha256: event.digest() });
+            self.tell(News::event(now, unit.clone(), event, novelty));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody may be listening, or too slowly: see `NEWS`.
+        let _ = self.news.try_send(news);
+    }
+}
+
+fn filters() -> Vec<String> {
+    let topics = ["status", "alerts", "pictures/+", "reads", "health", "events"];
+    topics.map(|topic| format!("milepost/v1/units/+/{topic}")).to_vec()
+}

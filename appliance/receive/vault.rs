@@ -1,0 +1,360 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::Digest;
+use crate::delivery::{Event, Received};
+use crate::words::{RecordId, UnitId};
+
+/// Where received records lie, by day and unit:
+///
+/// ```text
+/// {folder}/{day}/{unit}/alerts.jsonl     one line for each event: {"received": ..., "sha256": ..., "event": {...}}
+/// {folder}/{day}/{unit}/reads.jsonl
+/// {folder}/{day}/{unit}/events.jsonl
+/// {folder}/{day}/{unit}/pictures/{record}.jpg
+/// ```
+///
+/// The day is that of the record's id (UTC), so that a record has one place however late or often it comes,
+/// and whether it is there already needs a look at that day alone. Nothing counts as stored before
+/// [`commit`](Self::commit) has synced it; a torn last line is cut off when its file is next opened, since
+/// nobody was told of it. The last line of an id counts: a unit sends again what we held wrongly.
+pub struct Vault {
+    folder: PathBuf,
+    /// Days in use, the one used last at the back.
+    days: VecDeque<Day>,
+    /// Folders with names that are new since the last commit.
+    unsynced: BTreeSet<PathBuf>,
+    pictures: Vec<File>,
+}
+
+/// Why something could not be stored; it was not receipted, so it will come again.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} cannot be written: {source}")]
+pub struct VaultError {
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+/// Which file of a unit's day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Book {
+    Alerts,
+    Reads,
+    Events,
+}
+
+impl Book {
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::Alerts => "alerts.jsonl",
+            Self::Reads => "reads.jsonl",
+            Self::Events => "events.jsonl",
+        }
+    }
+}
+
+/// Whether a delivery was the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Novelty {
+    New,
+    /// Here already, with this digest.
+    Known,
+    /// Here already with another digest, and now replaced.
+    Replaced,
+}
+
+struct Day {
+    folder: PathBuf,
+    books: BTreeMap<Book, (File, HashMap<RecordId, Digest>)>,
+    dirty: BTreeSet<Book>,
+}
+
+/// Days of units held open, each with its ids in memory.
+const DAYS_OPEN: usize = 64;
+
+#[derive(Serialize, Deserialize)]
+struct StoredLine {
+    received: Timestamp,
+    sha256: Digest,
+    event: Event,
+}
+
+impl Vault {
+    pub fn open(folder: &Path) -> Result<Self, VaultError> {
+        let fault = |source| VaultError { path: folder.into(), source };
+        fs::create_dir_all(folder).map_err(fault)?;
+        Ok(Self {
+            folder: folder.canonicalize().map_err(fault)?,
+            days: VecDeque::new(),
+            unsynced: BTreeSet::new(),
+            pictures: Vec::new(),
+        })
+    }
+
+    pub fn store_event(
+        &mut self,
+        unit: &UnitId,
+        book: Book,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Novelty, VaultError> {
+        let digest = event.digest();
+        let day = self.day(unit, event.id)?;
+        let path = day.folder.join(book.file_name());
+        let fault = |source| VaultError { path: path.clone(), source };
+        let is_new = !path.exists();
+        let (file, known) = match day.books.entry(book) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(open_book(&path).map_err(fault)?)
+            }
+        };
+        let novelty = match known.get(&event.id) {
+            Some(known) if *known == digest => return Ok(Novelty::Known),
+            Some(_) => Novelty::Replaced,
+            None => Novelty::New,
+        };
+        let line = StoredLine { received: now, sha256: digest, event: event.clone() };
+        let mut bytes = serde_json::to_vec(&line).map_err(|error| fault(error.into()))?;
+        bytes.push(b'\n');
+        let end = file.stream_position().map_err(fault)?;
+        if let Err(source) = file.write_all(&bytes) {
+            // A full disk may have taken half a line.
+            file.set_len(end).and_then(|()| file.seek(io::SeekFrom::Start(end))).map_err(fault)?;
+            return Err(fault(source));
+        }
+        known.insert(event.id, digest);
+        day.dirty.insert(book);
+        if is_new {
+            let folder = day.folder.clone();
+            self.unsynced.insert(folder);
+        }
+        Ok(novelty)
+    }
+
+    pub fn store_picture(
+        &mut self,
+        unit: &UnitId,
+        id: RecordId,
+        jpeg: &[u8],
+    ) -> Result<(Novelty, Received), VaultError> {
+        let digest = Digest::of(jpeg);
+        let received = Received { id, sha256: digest };
+        let folder = self.day(unit, id)?.folder.join("pictures");
+        let path = folder.join(format!("{id}.jpg"));
+        let fault = |source| VaultError { path: path.clone(), source };
+        let novelty = match fs::read(&path) {
+            Ok(stored) if Digest::of(&stored) == digest => {
+                // Whoever wrote it may have been killed before syncing it.
+                self.pictures.push(File::open(&path).map_err(fault)?);
+                self.unsynced.insert(folder);
+                return Ok((Novelty::Known, received));
+            }
+            Ok(_) => Novelty::Replaced,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Novelty::New,
+            Err(error) => return Err(fault(error)),
+        };
+        if !folder.exists() {
+            fs::create_dir_all(&folder).map_err(fault)?;
+            self.unsynced.extend(folder.parent().map(Path::to_owned));
+        }
+        // Under a passing name until it is whole; the name is made lasting by the folder's sync in `commit`.
+        let passing = folder.join(format!("{id}.part"));
+        let mut file = File::create(&passing).map_err(fault)?;
+        file.write_all(jpeg).map_err(fault)?;
+        // Renamed before its sync: what a power cut leaves of it was never receipted, and its digest shows.
+        fs::rename(&passing, &path).map_err(fault)?;
+        self.pictures.push(file);
+        self.unsynced.insert(folder);
+        Ok((novelty, received))
+    }
+
+    /// Makes everything stored so far safe from a power cut. Only then may it be receipted.
+    pub fn commit(&mut self) -> Result<(), VaultError> {
+        let committed = self.sync();
+        if committed.is_err() {
+            // What was not synced must not be taken for stored: it is read, and synced, anew.
+            self.days.clear();
+            self.pictures.clear();
+        }
+        committed
+    }
+
+    fn sync(&mut self) -> Result<(), VaultError> {
+        for file in self.pictures.drain(..) {
+            file.sync_all().map_err(|source| VaultError { path: self.folder.clone(), source })?;
+        }
+        for day in &mut self.days {
+            for book in std::mem::take(&mut day.dirty) {
+                let (file, _) = &day.books[&book];
+                let fault = |source| VaultError { path: day.folder.join(book.file_name()), source };
+                file.sync_data().map_err(fault)?;
+            }
+        }
+        for folder in &self.unsynced {
+            let sync = File::open(folder).and_then(|folder| folder.sync_all());
+            sync.map_err(|source| VaultError { path: folder.clone(), source })?;
+        }
+        self.unsynced.clear();
+        Ok(())
+    }
+
+    fn day(&mut self, unit: &UnitId, id: RecordId) -> Result<&mut Day, VaultError> {
+        let day_folder = self.folder.join(day_of(id));
+        let folder = day_folder.join(unit.as_str());
+        let position = self.days.iter().position(|day| day.folder == folder);
+        let day = match position.and_then(|position| self.days.remove(position)) {
+            Some(day) => day,
+            None => {
+                if !folder.exists() {
+                    fs::create_dir_all(&folder)
+                        .map_err(|source| VaultError { path: folder.clone(), source })?;
+                    self.unsynced.extend([self.folder.clone(), day_folder]);
+                }
+                if self.days.len() == DAYS_OPEN {
+                    self.commit()?;
+                    self.days.pop_front();
+                }
+                Day { folder, books: BTreeMap::new(), dirty: BTreeSet::new() }
+            }
+        };
+        self.days.push_back(day);
+        Ok(self.days.back_mut().expect("it was just put there"))
+    }
+}
+
+/// Opens a book at its end, with what it holds; cuts off a torn last line.
+fn open_book(path: &Path) -> io::Result<(File, HashMap<RecordId, Digest>)> {
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut known = HashMap::new();
+    let mut reader = BufReader::new(&mut file);
+    let (mut line, mut end) = (Vec::new(), 0);
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let Some(text) = line.strip_suffix(b"\n") else { break };
+        // A damaged line within the file is left for a person to look at; its record is stored anew if it
+        // comes again.
+        if let Ok(stored) = serde_json::from_slice::<StoredLine>(text) {
+            known.insert(stored.event.id, stored.event.digest());
+        }
+        end += line.len() as u64;
+        line.clear();
+    }
+    file.set_len(end)?;
+    // Whoever wrote this may have been killed before syncing it, and what is here is answered as stored.
+    file.sync_data()?;
+    file.seek(io::SeekFrom::Start(end))?;
+    Ok((file, known))
+}
+
+/// The UTC day in which a record's id was made, such as `2026-03-01`: version 7 UUIDs begin with the time.
+fn day_of(id: RecordId) -> String {
+    let milliseconds = id.as_bytes()[..6].iter().fold(0i64, |sum, byte| sum << 8 | i64::from(*byte));
+    match Timestamp::from_millisecond(milliseconds) {
+        Ok(time) => TimeZone::UTC.to_datetime(time).date().to_string(),
+        // Ids that are no version 7 UUIDs, or from a clock beyond the year 9999.
+        Err(_) => "undated".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::{Kind, Parcel};
+
+    fn unit() -> UnitId {
+        UnitId::parse("north-7").unwrap()
+    }
+
+    fn event(id: RecordId, body: &str) -> Event {
+        let captured = "2026-03-01T12:00:00Z".parse().unwrap();
+        let parcel = Parcel { id, kind: Kind::Read, captured, body: body.into() };
+        Event::wrap(&unit(), parcel, 0, false).unwrap()
+    }
+
+    fn store(vault: &mut Vault, event: &Event) -> Novelty {
+        vault.store_event(&unit(), Book::Reads, event, Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    fn id_of(day: &str) -> RecordId {
+        let time: Timestamp = format!("{day}T08:00:00Z").parse().unwrap();
+        let mut bytes = *RecordId::new().as_bytes();
+        bytes[..6].copy_from_slice(&time.as_millisecond().to_be_bytes()[2..]);
+        RecordId::from_bytes(bytes)
+    }
+
+    #[test]
+    fn a_second_delivery_is_known_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let event = event(id_of("2026-03-01"), "{}");
+        let mut vault = Vault::open(folder.path()).unwrap();
+        assert_eq!(store(&mut vault, &event), Novelty::New);
+        assert_eq!(store(&mut vault, &event), Novelty::Known);
+        vault.commit().unwrap();
+        let mut vault = Vault::open(folder.path()).unwrap();
+        assert_eq!(store(&mut vault, &event), Novelty::Known);
+        let text = fs::read_to_string(folder.path().join("2026-03-01/north-7/reads.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_off_and_its_record_stored_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (event(id_of("2026-03-01"), "{}"), event(id_of("2026-03-01"), "{}"));
+        let mut vault = Vault::open(folder.path()).unwrap();
+        store(&mut vault, &first);
+        store(&mut vault, &second);
+        drop(vault);
+        let path = folder.path().join("2026-03-01/north-7/reads.jsonl");
+        let length = fs::metadata(&path).unwrap().len();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 5).unwrap();
+        let mut vault = Vault::open(folder.path()).unwrap();
+        assert_eq!(store(&mut vault, &first), Novelty::Known);
+        assert_eq!(store(&mut vault, &second), Novelty::New);
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.ends_with('\n') && text.lines().count() == 2, "{text}");
+    }
+
+    #[test]
+    fn pictures_lie_by_day_and_are_replaced_only_by_other_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vault = Vault::open(folder.path()).unwrap();
+        let id = id_of("2026-03-02");
+        let mut put = |jpeg: &[u8]| {
+            let (novelty, received) = vault.store_picture(&unit(), id, jpeg).unwrap();
+            assert_eq!(received, Received { id, sha256: Digest::of(jpeg) });
+            vault.commit().unwrap();
+            novelty
+        };
+        assert_eq!(
+            [put(b"one"), put(b"one"), put(b"two")],
+            [Novelty::New, Novelty::Known, Novelty::Replaced]
+        );
+        let path = folder.path().join(format!("2026-03-02/north-7/pictures/{id}.jpg"));
+        assert_eq!(fs::read(path).unwrap(), b"two");
+    }
+
+    #[test]
+    fn more_days_than_are_held_open_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vault = Vault::open(folder.path()).unwrap();
+        let ids: Vec<RecordId> = (0..DAYS_OPEN as i64 + 9)
+            .map(|days| {
+                let day = jiff::civil::date(2026, 1, 1) + jiff::Span::new().days(days);
+                id_of(&day.to_string())
+            })
+            .collect();
+        for id in &ids {
+            assert_eq!(store(&mut vault, &event(*id, "{}")), Novelty::New);
+        }
+        for id in &ids {
+            assert_eq!(store(&mut vault, &event(*id, "{}")), Novelty::Known);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! What is done at start, case by case. Each case has a test below, and `tests/power_loss.rs` cuts the power
+//! between any two writes and looks whether the promise of the module page held.
+//!
+//! | what is found | how it came to be | what is done |
+//! |---|---|---|
+//! | a slot of zeros | destroyed | nothing: there is no such record |
+//! | a slot that cannot be opened | a commit or a destruction was cut short, or the flash decayed | zeroed; counted as unreadable |
+//! | a slot whose body is missing or short | only decay, or someone's hand: bodies are durable before slots | zeroed; counted as missing |
+//! | a body, bodies file or pack without a slot | a commit was cut short before its keys, or a removal before its end | removed |
+//! | a keys file without a record | all were destroyed, the removal was cut short | removed with its bodies |
+//! | the newest certificate names a record that is still there | a purge was cut short | the purge is finished before anything is handed out |
+//! | two records with one id | a failed commit could not be taken back, and the caller stored again | the later one is destroyed |
+//! | a record captured in the future | the wall clock went back | kept; expired at once where a limit applies |
+//! | anything that cannot be removed | the disk is read-only | left; everything readable is served |
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::certificate::Certificate;
+use super::error::RecordError;
+use super::index::{Decis, Entry, Index, State};
+use super::kind::{Class, Head, Shelf};
+use super::sealing::open_body;
+use super::slot::{Found, Place, SLOT, Slot};
+use super::writer::{Files, Writer};
+use crate::words::Moment;
+
+/// What opening found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub records: u64,
+    /// Slots that could not be opened: cut short (then nobody was told that they are stored), or damaged.
+    pub unreadable: u64,
+    /// Records whose body was not there.
+    pub bodies_missing: u64,
+    /// Records of a purge that was finished.
+    pub purges_finished: u64,
+    /// Files that nothing referred to.
+    pub files_removed: u64,
+    pub took: Duration,
+}
+
+pub(super) struct Opened {
+    pub index: Index,
+    pub writer: Writer,
+    pub recovered: Recovered,
+}
+
+pub(super) fn recover(files: &Arc<Files>, segment_records: u16, now: Moment) -> Result<Opened, RecordError> {
+    let listing = Listing::read(files)?;
+    let mut recovery = Recovery {
+        files,
+        writer: Writer::new(files.clone(), segment_records, listing.next_segment(), listing.next_pack()),
+        index: Index::default(),
+        recovered: Recovered::default(),
+        now,
+    };
+    recovery.read_slots(&listing)?;
+    recovery.finish_purge();
+    recovery.remove_unreferenced(&listing);
+    recovery.recovered.records = Class::ALL.iter().map(|&class| recovery.index.live(class)).sum();
+    let Recovery { index, writer, recovered, .. } = recovery;
+    info!(?recovered, "opened the records");
+    Ok(Opened { index, writer, recovered })
+}
+
+struct Recovery<'a> {
+    files: &'a Arc<Files>,
+    writer: Writer,
+    index: Index,
+    recovered: Recovered,
+    now: Moment,
+}
+
+/// The files that are there, by what their names say.
+#[derive(Default)]
+struct Listing {
+    keys: BTreeSet<(Shelf, u32)>,
+    bodies: BTreeSet<(Shelf, u32)>,
+    packs: BTreeSet<u32>,
+}
+
+impl Listing {
+    fn read(files: &Files) -> Result<Self, RecordError> {
+        let list = |folder| {
+            files.disk.list(folder).map_err(|error| RecordError::Open {
+                path: std::path::PathBuf::from(folder),
+                why: error.to_string(),
+            })
+        };
+        let mut listing = Self::default();
+        listing.keys.extend(list(&files.keys)?.iter().filter_map(|name| segment_of(name, ".keys")));
+        for name in list(&files.bodies)? {
+            listing.bodies.extend(segment_of(&name, ".bodies"));
+            listing.packs.extend(name.strip_suffix(".pack").and_then(|number| number.parse::<u32>().ok()));
+        }
+        Ok(listing)
+    }
+
+    fn next_segment(&self) -> u32 {
+        let numbers = self.keys.iter().chain(&self.bodies).map(|(_, number)| number);
+        numbers.max().map_or(1, |number| number + 1)
+    }
+
+    fn next_pack(&self) -> u32 {
+        self.packs.last().map_or(1, |number| number + 1)
+    }
+}
+
+fn segment_of(name: &str, suffix: &str) -> Option<(Shelf, u32)> {
+    let (shelf, number) = name.strip_suffix(suffix)?.split_once('-')?;
+    let shelf = Shelf::ALL.into_iter().find(|known| known.name() == shelf)?;
+    Some((shelf, number.parse().ok()?))
+}
+
+impl Recovery<'_> {
+    fn read_slots(&mut self, listing: &Listing) -> Result<(), RecordError> {
+        let mut packs = std::collections::HashMap::new();
+        for &number in &listing.packs {
+            packs.insert(number, self.length(&self.files.pack(number))?);
+        }
+        for &(shelf, number) in &listing.keys {
+            let keys = self.files.disk.read(&self.files.keys_of(shelf, number))?;
+            let bodies = match listing.bodies.contains(&(shelf, number)) {
+                true => self.length(&self.files.bodies_of(shelf, number))?,
+                false => 0,
+            };
+            let mut gone = Vec::new();
+            for (slot, bytes) in (0..=u16::MAX).zip(keys.chunks(SLOT)) {
+                let place = Place { shelf, segment: number, slot };
+                match Slot::find(bytes, &self.files.slot_key, place) {
+                    Found::Empty => {}
+                    Found::Unreadable => {
+                        self.recovered.unreadable += 1;
+                        gone.push(place);
+                    }
+                    Found::InUse(found) => {
+                        let end = u64::from(found.extent.offset) + u64::from(found.extent.length);
+                        let there = match found.extent.pack {
+                            0 => bodies,
+                            pack => packs.get(&pack).copied().unwrap_or(0),
+                        };
+                        if end > there {
+                            self.recovered.bodies_missing += 1;
+                            gone.push(place);
+                        } else if self.index.find(found.head.id).is_some() {
+                            gone.push(place);
+                        } else {
+                            self.index.insert(place, self.entry(&found));
+                        }
+                    }
+                }
+            }
+            self.destroy(&gone);
+            self.index.grow_segment(shelf, number, keys.len() as u64 + bodies);
+            self.index.close(shelf, number);
+        }
+        for (number, bytes) in packs {
+            self.index.grow_pack(number, bytes);
+        }
+        Ok(())
+    }
+
+    fn entry(&self, slot: &Slot) -> Entry {
+        let Head { id, kind, hit, captured, .. } = slot.head;
+        let age = self.now.wall.duration_since(captured);
+        let born = match Duration::try_from(age) {
+            Ok(age) => decis(self.now.uptime).saturating_sub(decis(age)),
+            // Captured in the future: its true age is unknown, so where a limit applies it has passed.
+            Err(_) => Decis::MIN,
+        };
+        let length = slot.extent.length;
+        Entry { id, born, length, pack: slot.extent.pack, kind, hit, state: State::Waiting }
+    }
+
+    /// A purge writes its certificate, then destroys: only the newest certificate can be ahead of its work.
+    fn finish_purge(&mut self) {
+        let Some((place, entry)) = self.index.newest(Class::Certificate) else { return };
+        let read = || {
+            let Found::InUse(slot) = self.files.read_slot(place).ok()? else { return None };
+            let sealed = self.files.read_body(place, slot.extent).ok()?;
+            serde_json::from_slice::<Certificate>(&open_body(&slot, &sealed)?).ok()
+        };
+        let Some(certificate) = read() else {
+            warn!(record = %entry.id, "the newest certificate of purge cannot be read");
+            return;
+        };
+        let left: Vec<_> = certificate
+            .records
+            .iter()
+            .filter_map(|record| self.index.find(record.id).map(|(place, _)| place))
+            .collect();
+        self.destroy(&left);
+        self.recovered.purges_finished = left.len() as u64;
+        for place in left {
+            self.index.remove(place);
+        }
+    }
+
+    fn destroy(&self, places: &[Place]) {
+        if let Err(error) = self.writer.destroy_keys(places.iter().copied()) {
+            warn!(records = places.len(), %error, "keys could not be destroyed");
+        }
+    }
+
+    fn remove_unreferenced(&mut self, listing: &Listing) {
+        let segments = listing.keys.union(&listing.bodies);
+        let empty = segments.filter(|&&(shelf, number)| !self.index.has_segment(shelf, number));
+        let packs = listing.packs.iter().filter(|&&number| !self.index.has_pack(number));
+        let removed = empty
+            .map(|&(shelf, number)| self.files.remove_segment(shelf, number))
+            .chain(packs.map(|&number| self.files.remove_pack(number)));
+        let (done, failed): (Vec<_>, Vec<_>) = removed.partition(Result::is_ok);
+        self.recovered.files_removed = done.len() as u64;
+        if let Some(Err(error)) = failed.first() {
+            warn!(files = failed.len(), %error, "files that nothing refers to could not be removed");
+        }
+    }
+
+    fn length(&self, path: &std::path::Path) -> Result<u64, RecordError> {
+        Ok(self.files.disk.length(path)?)
+    }
+}
+
+/// Saturates after six years, which only makes what is old as old as can be told.
+pub(super) fn decis(time: Duration) -> Decis {
+    Decis::try_from(time.as_millis() / 100).unwrap_or(Decis::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::audit::Audit;
+    use crate::crypto::{Digest, UnitKey};
+    use crate::record::{Config, Kind, NewRecord, Policy, Records};
+    use crate::system::{Clock, Disk, ManualClock, SimulatedDisk};
+    use crate::words::RecordId;
+
+    struct Rig {
+        disk: Arc<SimulatedDisk>,
+        clock: Arc<ManualClock>,
+        key: UnitKey,
+        policy: &'static str,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_772_000_000).unwrap()));
+            let policy = "massachusetts-model";
+            Self { disk: Arc::default(), clock, key: UnitKey::generate(), policy }
+        }
+
+        fn open(&self) -> (Records, Recovered) {
+            let disk: Arc<dyn Disk> = self.disk.clone();
+            let (audit, _) = Audit::open(Path::new("/audit"), disk.clone(), self.clock.clone()).unwrap();
+            let policy = Policy::load(self.policy).unwrap();
+            let config = Config { policy, segment_records: 4, ..Config::default() };
+            let folder = Path::new("/records");
+            Records::open(config, folder, &self.key, disk, self.clock.clone(), Arc::new(audit)).unwrap()
+        }
+
+        fn new_record(&self, kind: Kind, size: usize) -> NewRecord {
+            NewRecord {
+                id: RecordId::new(),
+                kind,
+                hit: false,
+                belongs_to: None,
+                captured: self.clock.now(),
+                clock_trusted: true,
+                body: vec![7; size],
+            }
+        }
+
+        fn store(&self, records: &Records, kind: Kind, size: usize) -> (RecordId, Digest) {
+            let record = self.new_record(kind, size);
+            let receipt = (record.id, Digest::of(&record.body));
+            records.store(record).unwrap();
+            receipt
+        }
+
+        fn files(&self, suffix: &str) -> Vec<PathBuf> {
+            let paths = self.disk.contents().into_iter().map(|(path, _)| path);
+            paths.filter(|path| path.to_string_lossy().ends_with(suffix)).collect()
+        }
+    }
+
+    #[test]
+    fn what_was_stored_is_there_and_what_was_purged_is_not() {
+        let rig = Rig::new();
+        let (records, _) = rig.open();
+        let kept = rig.store(&records, Kind::Alert, 10);
+        let purged = rig.store(&records, Kind::Read, 10);
+        records.received(&[purged]).unwrap();
+        let (records, recovered) = rig.open();
+        // The alert and the certificate of the read.
+        assert_eq!((recovered.records, recovered.unreadable), (2, 0));
+        assert_eq!(records.fetch(kept.0).unwrap().body, [7; 10]);
+        assert!(matches!(records.fetch(purged.0), Err(RecordError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_slot_that_cannot_be_opened_is_zeroed_and_counted_and_the_rest_survives() {
+        let rig = Rig::new();
+        let (records, _) = rig.open();
+        let damaged = rig.store(&records, Kind::Alert, 10);
+        let kept = rig.store(&records, Kind::Alert, 10);
+        rig.disk.flip_bit(&rig.files("1.keys")[0], 40);
+        let (records, recovered) = rig.open();
+        assert_eq!((recovered.records, recovered.unreadable), (1, 1));
+        assert!(records.fetch(damaged.0).is_err());
+        assert!(records.fetch(kept.0).is_ok());
+        assert_eq!(rig.open().1.unreadable, 0, "it is counted once");
+    }
+
+    #[test]
+    fn a_record_without_its_body_is_counted_as_missing() {
+        let rig = Rig::new();
+        let (records, _) = rig.open();
+        rig.store(&records, Kind::Alert, 10);
+        rig.store(&records, Kind::Picture, 20_000);
+        rig.disk.remove(&rig.files(".pack")[0]).unwrap();
+        let (records, recovered) = rig.open();
+        assert_eq!((recovered.records, recovered.bodies_missing), (1, 1));
+        assert_eq!(records.counts().lost.values().sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn files_that_nothing_refers_to_are_removed() {
+        let rig = Rig::new();
+        let (records, _) = rig.open();
+        rig.store(&records, Kind::Alert, 10);
+        for orphan in ["00000099.pack", "kept-00000098.bodies"] {
+            rig.disk.write_at(&Path::new("/records/bodies").join(orphan), 0, b"x").unwrap();
+        }
+        rig.disk.write_at(Path::new("/records/keys/reads-00000097.keys"), 0, &[0; 2 * SLOT]).unwrap();
+        let (_, recovered) = rig.open();
+        assert_eq!((recovered.records, recovered.files_removed), (1, 3));
+        assert_eq!(
+            (rig.files(".keys").len(), rig.files(".bodies").len(), rig.files(".pack").len()),
+            (1, 1, 0)
+        );
+    }
+
+    #[test]
+    fn a_purge_that_was_cut_short_is_finished() {
+        let finished = |cut| {
+            let rig = Rig::new();
+            let (records, _) = rig.open();
+            let receipt = rig.store(&records, Kind::Read, 10);
+            rig.disk.cut_power_after(cut);
+            let answered = records.received(&[receipt]).is_ok();
+            rig.disk.restart(cut + 1);
+            let (records, recovered) = rig.open();
+            let gone = records.fetch(receipt.0).is_err();
+            assert!(gone || !answered, "answered, and back after the cut at change {cut}");
+            gone && recovered.purges_finished == 1
+        };
+        assert!((0..20).any(finished), "no cut fell between the certificate and the key");
+    }
+
+    #[test]
+    fn after_a_restart_age_is_counted_by_wall_time_and_the_future_has_expired() {
+        for (step, left) in [(-100_000, 0), (100, 1), (176, 0), (100_000, 0)] {
+            let rig = Rig { policy: "three-minutes", ..Rig::new() };
+            let (records, _) = rig.open();
+            let (id, _) = rig.store(&records, Kind::Read, 10);
+            rig.clock.step_wall(rig.clock.now().wall + jiff::SignedDuration::from_secs(step));
+            let (records, _) = rig.open();
+            records.sweep().unwrap();
+            assert_eq!(records.fetch(id).is_ok(), left == 1, "stepped by {step} s");
+        }
+    }
+
+    #[test]
+    fn a_read_only_disk_still_serves_what_is_on_it() {
+        let rig = Rig::new();
+        let (records, _) = rig.open();
+        let (id, _) = rig.store(&records, Kind::Alert, 10);
+        rig.disk.write_at(Path::new("/records/bodies/00000099.pack"), 0, b"x").unwrap();
+        rig.disk.set_read_only(true);
+        let (records, recovered) = rig.open();
+        assert_eq!((recovered.records, recovered.files_removed), (1, 0));
+        assert!(records.fetch(id).is_ok());
+    }
+}

@@ -1,0 +1,154 @@
+//! How records come to be: what the policy lets in, one commit for many callers, room made for them, and
+//! memory for evidence while the disk refuses.
+
+use std::collections::HashSet;
+
+use tracing::{info, warn};
+
+use super::counts::Loss;
+use super::error::RecordError;
+use super::index::State;
+use super::kind::{Class, NewRecord, Shelf};
+use super::policy::WithoutMatch;
+use super::records::{Io, Records};
+use super::sealing::{entry_of, seal};
+use super::slot::SLOT;
+use super::writer::{Sealed, Written};
+use crate::words::RecordId;
+
+/// What became of records that were to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// Durable.
+    OnDisk,
+    /// The disk refused; deliverable, but gone with the power.
+    InMemory,
+    /// The policy does not let any of them be stored.
+    NotByPolicy,
+}
+
+impl Records {
+    pub fn store(&self, record: NewRecord) -> Result<Stored, RecordError> {
+        self.store_all(vec![record])
+    }
+
+    /// Stores records that belong together, such as an alert with its pictures: when it returns, all are
+    /// durable, or all of those that are evidence are in memory because the disk refused.
+    pub fn store_all(&self, records: Vec<NewRecord>) -> Result<Stored, RecordError> {
+        let given = records.len();
+        let sealed: Vec<_> = records.into_iter().filter(|record| self.may_store(record)).map(seal).collect();
+        self.lock().counts.not_stored += (given - sealed.len()) as u64;
+        if sealed.is_empty() {
+            return Ok(Stored::NotByPolicy);
+        }
+        self.group.submit(sealed, |groups| self.commit_groups(groups))
+    }
+
+    fn may_store(&self, record: &NewRecord) -> bool {
+        let never = matches!(self.config.policy.reads_without_match, WithoutMatch::Never {});
+        !never || Class::of(record.kind, record.hit).shelf() == Shelf::Kept
+    }
+
+    fn commit_groups(&self, groups: Vec<Vec<Sealed>>) -> Vec<Result<Stored, RecordError>> {
+        let mut io = self.io();
+        let mut seen = HashSet::new();
+        let duplicates: Vec<_> = groups.iter().map(|group| self.duplicate(group, &mut seen)).collect();
+        let fresh = groups.iter().zip(&duplicates).filter(|(_, duplicate)| duplicate.is_none());
+        let all: Vec<Sealed> = fresh.flat_map(|(group, _)| group.iter().cloned()).collect();
+        let committed = self.commit(&mut io, &all);
+        if let Ok(written) = &committed {
+            self.admit(&all, written, State::Waiting);
+        }
+        let answer = |(group, duplicate): (Vec<Sealed>, Option<RecordId>)| match (duplicate, &committed) {
+            (Some(id), _) => Err(RecordError::Duplicate(id)),
+            (None, Ok(_)) => Ok(Stored::OnDisk),
+            (None, Err(error)) => self.keep_in_memory(group, error),
+        };
+        let answers = groups.into_iter().zip(duplicates).map(answer).collect();
+        drop(io);
+        self.notify();
+        answers
+    }
+
+    fn duplicate(&self, group: &[Sealed], seen: &mut HashSet<RecordId>) -> Option<RecordId> {
+        let state = self.lock();
+        let ids: Vec<_> = group.iter().map(|sealed| sealed.slot.head.id).collect();
+        let known = |id: &RecordId| {
+            seen.contains(id) || state.index.find(*id).is_some() || state.memory.get(*id).is_some()
+        };
+        let twice = (1..ids.len()).find(|&i| ids[..i].contains(&ids[i])).map(|i| ids[i]);
+        let duplicate = twice.or(ids.iter().copied().find(known));
+        if duplicate.is_none() {
+            seen.extend(ids);
+        }
+        duplicate
+    }
+
+    /// Writes, and makes room for it first where that is needed and allowed.
+    pub(super) fn commit(&self, io: &mut Io, records: &[Sealed]) -> std::io::Result<Written> {
+        let result = self.commit_with_room(io, records);
+        let fault = result.as_ref().err().map(ToString::to_string);
+        let mut state = self.lock();
+        if state.counts.disk_fault.is_some() != fault.is_some() {
+            match &fault {
+                Some(fault) => warn!(fault, "the disk does not take records; alerts are kept in memory"),
+                None => info!("the disk takes records again"),
+            }
+        }
+        state.counts.disk_fault = fault;
+        result
+    }
+
+    fn commit_with_room(&self, io: &mut Io, records: &[Sealed]) -> std::io::Result<Written> {
+        let needed: u64 = records.iter().map(|sealed| (sealed.body.len() + SLOT) as u64).sum();
+        while self.lock().index.bytes + needed > self.config.max_mb << 20 && self.drop_oldest(io)? {}
+        loop {
+            match io.writer.commit(records) {
+                Err(error) if is_full(&error) && self.drop_oldest(io)? => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Makes written records known.
+    pub(super) fn admit(&self, records: &[Sealed], written: &Written, as_state: State) {
+        let mut state = self.lock();
+        for (sealed, &(place, extent)) in records.iter().zip(&written.places) {
+            state.index.insert(place, entry_of(sealed, extent, as_state));
+        }
+        for &(shelf, number, bytes) in &written.segments {
+            state.index.grow_segment(shelf, number, bytes);
+        }
+        for &(number, bytes) in &written.packs {
+            state.index.grow_pack(number, bytes);
+        }
+        for &(shelf, number) in &written.closed {
+            state.index.close(shelf, number);
+        }
+        state.counts.stored += records.len() as u64;
+    }
+
+    fn keep_in_memory(&self, group: Vec<Sealed>, error: &std::io::Error) -> Result<Stored, RecordError> {
+        let kept = |sealed: &Sealed| sealed.slot.class().shelf() == Shelf::Kept;
+        let (evidence, other): (Vec<_>, Vec<_>) = group.into_iter().partition(kept);
+        let result = if evidence.is_empty() {
+            Err(RecordError::Disk(error.to_string()))
+        } else {
+            Ok(Stored::InMemory)
+        };
+        let mut state = self.lock();
+        let dropped: Vec<Class> = evidence.into_iter().flat_map(|sealed| state.memory.keep(sealed)).collect();
+        for (loss, count) in [(Loss::DiskRefused, other.len()), (Loss::MemoryFull, dropped.len())] {
+            if count > 0 {
+                *state.counts.lost.entry(loss).or_default() += count as u64;
+                warn!(count, %loss, "records lost");
+            }
+        }
+        result
+    }
+}
+
+/// Whether room is what the disk lacks.
+pub(super) fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}

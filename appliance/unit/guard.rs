@@ -1,0 +1,216 @@
+//! The thread that asks every second whether the unit can be trusted, and says so.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::duty::Duty;
+use super::pulse::Pulse;
+use super::sight::Sight;
+use super::tally::Tally;
+use crate::audit::{Audit, Event, Who};
+use crate::capture::{Capture, LinkState};
+use crate::delivery::{self, LinkStatus};
+use crate::health::{
+    AimVerified, BrokerReport, CameraReport, Config, Facts, Finding, HealthReport, RecordReport,
+};
+use crate::hotlist::Hotlist;
+use crate::record::Records;
+use crate::system::{Clock, ClockStatus, Device, DeviceFacts, ServiceManager};
+use crate::words::{Moment, UnitId};
+
+const TICK: Duration = Duration::from_secs(1);
+
+/// One camera as the guard watches it.
+pub struct Watched {
+    pub capture: Capture,
+    pub sight: Arc<Sight>,
+}
+
+/// Everything that this thread asks and tells.
+pub struct Guard {
+    pub unit: UnitId,
+    pub config: Config,
+    pub cameras: Arc<Vec<Watched>>,
+    pub pulses: Vec<Arc<Pulse>>,
+    pub hotlist: Hotlist,
+    pub records: Arc<Records>,
+    pub broker: watch::Receiver<LinkStatus>,
+    pub certificate_ends: Option<Timestamp>,
+    pub duty: Arc<Duty>,
+    pub audit: Arc<Audit>,
+    pub tally: Arc<Tally>,
+    pub clock: Arc<dyn Clock>,
+    pub device: Device,
+    pub manager: ServiceManager,
+    /// The newest report, for the console.
+    pub latest: Arc<Mutex<Option<HealthReport>>>,
+    /// Hands a report (JSON) to the broker.
+    pub publish: Box<dyn Fn(Vec<u8>) + Send>,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Guard {
+    /// Starts the thread; it ends soon after `stop` is set.
+    pub fn start(self) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("health".into()).spawn(move || self.run())
+    }
+
+    fn run(mut self) {
+        let mut links = vec![true; self.cameras.len()];
+        let mut published: Option<(Moment, u64)> = None;
+        let report_every = Duration::from_secs(self.config.report_every_s.into());
+        while !self.stop.load(Ordering::Relaxed) {
+            let now = self.clock.now();
+            let facts = self.device.facts();
+            self.audit.set_clock_trusted(facts.clock == ClockStatus::Synchronised);
+            self.note_links(&mut links);
+            let mut report = self.report(facts, now);
+            self.duty.observe(self.findings(&report), now);
+            report.service = self.duty.report();
+            let changes = self.duty.changes();
+            let due =
+                published.is_none_or(|(last, told)| told != changes || now.since(&last) >= report_every);
+            if due {
+                published = Some((now, changes));
+                (self.publish)(serde_json::to_vec(&report).expect("a report is plain data with string keys"));
+                self.manager.status(&sentence(&report));
+            }
+            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+            self.feed_watchdog(now);
+            std::thread::sleep(TICK);
+        }
+    }
+
+    fn report(&self, device: DeviceFacts, now: Moment) -> HealthReport {
+        let counts = self.records.counts();
+        let tally = self.tally.counts(now.wall);
+        HealthReport {
+            unit: self.unit.clone(),
+            at: now.wall,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: now.uptime.as_secs(),
+            service: self.duty.report(),
+            cameras: self.cameras.iter().map(|camera| camera.report(now)).collect(),
+            lists: self.hotlist.summary(now.wall),
+            records: RecordReport {
+                waiting: counts.held.values().sum(),
+                delivered: counts.received,
+                purged: counts.purged.values().sum(),
+                lost: counts.lost.values().sum(),
+                fault: counts.disk_fault,
+            },
+            broker: self.broker_report(now),
+            device,
+            reads_today: tally.reads_today,
+            alerts_today: tally.alerts_today,
+        }
+    }
+
+    fn findings(&self, report: &HealthReport) -> Vec<Finding> {
+        let facts = Facts {
+            cameras: &report.cameras,
+            lists: &report.lists,
+            records: &report.records,
+            broker: &report.broker,
+            device: &report.device,
+        };
+        let mut findings = facts.findings(&self.config);
+        for (camera, report) in self.cameras.iter().zip(&report.cameras) {
+            findings.extend(camera.sight.watch().findings(report.streaming));
+        }
+        findings
+    }
+
+    fn broker_report(&self, now: Moment) -> BrokerReport {
+        let status = self.broker.borrow();
+        let fault = match &status.link {
+            delivery::LinkState::Down { fault, mend, .. } => Some(format!("{fault} {mend}")),
+            _ => None,
+        };
+        BrokerReport {
+            connected: status.is_connected(),
+            fault,
+            certificate_days_left: self
+                .certificate_ends
+                .map(|end| end.duration_since(now.wall).as_hours() / 24),
+        }
+    }
+
+    /// Each camera's coming and going is an entry of the audit log.
+    fn note_links(&self, links: &mut [bool]) {
+        for (camera, was_up) in self.cameras.iter().zip(links) {
+            let status = camera.capture.status();
+            let name = camera.sight.camera.clone();
+            let event = match status.state {
+                LinkState::Faulted(fault) if *was_up => {
+                    warn!(camera = %name, %fault, mend = fault.mend(), "the camera is lost");
+                    *was_up = false;
+                    Event::CameraFault { camera: name, fault: fault.to_string() }
+                }
+                LinkState::Streaming(_) if !*was_up => {
+                    info!(camera = %name, "the camera is back");
+                    *was_up = true;
+                    Event::CameraRecovered { camera: name }
+                }
+                _ => continue,
+            };
+            if let Err(error) = self.audit.append(Who::Unit, event) {
+                error!(%error, "the audit log could not be written");
+            }
+        }
+    }
+
+    fn feed_watchdog(&self, now: Moment) {
+        let vision = self.cameras.iter().map(|camera| &camera.sight.pulse);
+        match self.pulses.iter().map(Arc::as_ref).chain(vision).find(|pulse| pulse.is_stuck(now)) {
+            None => self.manager.alive(),
+            Some(pulse) => error!(stage = pulse.stage(), "a stage is stuck; the watchdog is not fed"),
+        }
+    }
+}
+
+/// What `systemctl status` shows.
+fn sentence(report: &HealthReport) -> String {
+    let reasons: Vec<&str> =
+        report.service.reasons.iter().map(|standing| standing.reason.sentence()).collect();
+    format!("{}. {}", report.service.state, reasons.join(" "))
+}
+
+impl Watched {
+    fn report(&self, now: Moment) -> CameraReport {
+        let status = self.capture.status();
+        let watch = self.sight.watch();
+        let stream = match &status.state {
+            LinkState::Streaming(stream) => Some(stream),
+            _ => None,
+        };
+        let fault = match &status.state {
+            LinkState::Faulted(fault) => Some(format!("{fault} {}", fault.mend())),
+            // A camera is given as long as a fault takes to be noticed before it counts as lost.
+            LinkState::Connecting if now.since(&status.since) > Duration::from_secs(5) => {
+                Some("it is being connected".to_owned())
+            }
+            _ => None,
+        };
+        CameraReport {
+            camera: self.sight.camera.clone(),
+            streaming: fault.is_none() && !matches!(status.state, LinkState::Ended),
+            fault,
+            frames_per_s: stream.map_or(0.0, |stream| stream.fps),
+            width: stream.map_or(0, |stream| stream.width as u32),
+            height: stream.map_or(0, |stream| stream.height as u32),
+            view: watch.view(),
+            aim_verified: watch
+                .reference()
+                .map(|reference| AimVerified { by: reference.by.clone(), at: reference.at }),
+            vision_ms: self.sight.look_time().as_secs_f32() * 1000.0,
+            frames_skipped: self.sight.frames.dropped(),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The one place that wires the rooms into a unit: started in the order of the data, stopped in reverse.
+//!
+//! Owns the threads between the rooms and what must be remembered over a restart besides records and
+//! lists. Decides nothing that a room can decide.
+
+mod board;
+mod duty;
+mod evidence;
+mod guard;
+mod inbound;
+mod live;
+mod news;
+mod pulse;
+mod read_record;
+mod saved;
+mod sight;
+mod tally;
+mod window;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, watch};
+use tracing::{info, warn};
+
+use crate::alert::Alerts;
+use crate::audit::{Audit, AuditError, Event, Who};
+use crate::capture::Capture;
+use crate::config::{Config, ConfigError};
+use crate::console::{Console, Refused};
+use crate::crypto::{SealError, UnitKey};
+use crate::delivery::{Delivery, DeliveryError, tls};
+use crate::health::{CameraWatch, Service};
+use crate::hotlist::Hotlist;
+use crate::passage::Passages;
+use crate::record::{RecordError, Records};
+use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
+use crate::vision::{Vision, VisionError};
+use crate::words::PersonName;
+
+use board::Board;
+use duty::Duty;
+use evidence::Evidence;
+use guard::{Guard, Watched};
+use inbound::Post;
+use pulse::Pulse;
+use saved::{Saved, SavedError};
+use sight::Sight;
+use tally::Tally;
+use window::Window;
+
+pub use news::{Glance, News};
+pub use tally::Counts as TallyCounts;
+
+/// Reads that may wait to be decided. A vehicle takes about a second to pass, so this is a queue of a minute.
+const READS_WAITING: usize = 64;
+
+/// News that a slow watcher may fall behind by; older ones are dropped for that watcher alone.
+const NEWS_WAITING: usize = 256;
+
+/// A unit at work.
+pub struct Unit {
+    cameras: Arc<Vec<Watched>>,
+    vision: Vec<JoinHandle<()>>,
+    evidence: Option<JoinHandle<()>>,
+    delivery: Arc<Delivery>,
+    background: Vec<JoinHandle<()>>,
+    console: Option<Console>,
+    records: Arc<Records>,
+    audit: Arc<Audit>,
+    tally: Arc<Tally>,
+    duty: Arc<Duty>,
+    window: Arc<Window>,
+    news: broadcast::Sender<News>,
+    clock: Arc<dyn Clock>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Why a unit could not start. Everything else mends itself or is reported by the running unit.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Key(#[from] SealError),
+    #[error(transparent)]
+    Saved(#[from] SavedError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
+    Records(#[from] RecordError),
+    #[error("the hot lists cannot be opened: {0}")]
+    Hotlist(#[from] crate::hotlist::StoreError),
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    #[error(transparent)]
+    Camera(#[from] crate::capture::StartError),
+    #[error("the state directory {path} cannot be made: {source}")]
+    StateDir { path: std::path::PathBuf, source: std::io::Error },
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Unit {
+    /// Starts everything, in the order of the data. Must be called within a tokio runtime.
+    pub fn start(config: Config, key: &UnitKey) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let stop = Arc::new(AtomicBool::new(false));
+        let folder = config.unit.state_dir.as_path();
+        make_private(folder)?;
+        let saved = Arc::new(Saved::new(folder));
+        let (news, _) = broadcast::channel(NEWS_WAITING);
+        let (tally, board) = (Arc::new(Tally::default()), Arc::new(Board::default()));
+
+        let disk = Arc::new(RealDisk);
+        let (audit, _) = Audit::open(&folder.join("audit"), disk.clone(), clock.clone())?;
+        let audit = Arc::new(audit);
+        audit.append(Who::Unit, Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() })?;
+        let (records, recovered) = Records::open(
+            config.record.clone(),
+            &folder.join("records"),
+            key,
+            disk,
+            clock.clone(),
+            audit.clone(),
+        )?;
+        let records = Arc::new(records);
+        info!(records = recovered.records, took = ?recovered.took, "records opened");
+        let (hotlist, updates) = Hotlist::open(&folder.join("lists"), key, &config.hotlist)?;
+
+        let service = Service::new(saved.latched()?, clock.now());
+        let duty =
+            Duty::new(service, saved.clone(), audit.clone(), records.clone(), news.clone(), clock.clone());
+        let duty = Arc::new(duty);
+
+        let (delivery, arrivals) = Delivery::start(
+            config.delivery.clone(),
+            config.unit.id.clone(),
+            updates.subscriptions(),
+            records.clone(),
+            clock.clone(),
+        )?;
+        let delivery = Arc::new(delivery);
+        let post = Post {
+            updates,
+            delivery: delivery.clone(),
+            audit: audit.clone(),
+            pulse: Arc::new(Pulse::new("inbound", clock.now())),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let mut pulses = vec![post.pulse.clone()];
+        let mut background = vec![post.start(arrivals, Handle::current())?];
+
+        let (newest_alert, newest) = watch::channel(None);
+        let evidence = Evidence {
+            unit: config.unit.id.clone(),
+            hotlist: hotlist.clone(),
+            alerts: Alerts::new(config.unit.id.clone(), config.alert),
+            duty: duty.clone(),
+            records: records.clone(),
+            audit: audit.clone(),
+            board: board.clone(),
+            tally: tally.clone(),
+            pulse: Arc::new(Pulse::new("evidence", clock.now())),
+            clock: clock.clone(),
+            news: news.clone(),
+            newest_alert,
+        };
+        pulses.push(evidence.pulse.clone());
+        let (reads, decided) = mpsc::sync_channel(READS_WAITING);
+        let evidence = Some(evidence.start(decided)?);
+
+        let mut cameras = Vec::new();
+        let mut vision = Vec::new();
+        for camera in &config.camera {
+            let watch = CameraWatch::new(camera.name.clone(), saved.aim(&camera.name)?);
+            let sight = Arc::new(Sight::new(camera.name.clone(), watch, clock.as_ref()));
+            let eyes = Vision::load(&config.vision)?;
+            let passages = Passages::new(config.passage.clone());
+            vision.push(sight.start(eyes, passages, reads.clone(), clock.clone())?);
+            let capture = Capture::start(camera.clone(), clock.clone(), sight.frames.clone())?;
+            cameras.push(Watched { capture, sight });
+        }
+        let cameras = Arc::new(cameras);
+
+        let latest = Arc::new(Mutex::new(None));
+        let reporter = delivery.clone();
+        let guard = Guard {
+            unit: config.unit.id.clone(),
+            config: config.health.clone(),
+            cameras: cameras.clone(),
+            pulses,
+            hotlist: hotlist.clone(),
+            records: records.clone(),
+            broker: delivery.watch(),
+            certificate_ends: certificate_ends(&config),
+            duty: duty.clone(),
+            audit: audit.clone(),
+            tally: tally.clone(),
+            clock: clock.clone(),
+            device: Device::new(folder),
+            manager: ServiceManager::from_environment(),
+            latest: latest.clone(),
+            publish: Box::new(move |report| reporter.report_health(report)),
+            stop: stop.clone(),
+        };
+        background.push(guard.start()?);
+
+        let window = Arc::new(Window {
+            unit: config.unit.id.clone(),
+            cameras: cameras.clone(),
+            hotlist,
+            records: records.clone(),
+            audit: audit.clone(),
+            board,
+            newest_alert: newest,
+            broker: delivery.watch(),
+            duty: duty.clone(),
+            saved,
+            tally: tally.clone(),
+            latest,
+            clock: clock.clone(),
+        });
+        let console = Console::start(&config.console, &folder.join("console"), window.clone(), clock.clone());
+        let console = console.inspect_err(|error| warn!(%error, "the unit works without its console")).ok();
+        Ok(Self {
+            cameras,
+            vision,
+            evidence,
+            delivery,
+            background,
+            console,
+            records,
+            audit,
+            tally,
+            duty,
+            window,
+            news,
+            clock,
+            stop,
+        })
+    }
+
+    /// What happens from now on.
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    pub fn console(&mut self) -> Option<&mut Console> {
+        self.console.as_mut()
+    }
+
+    pub fn duty(&self) -> &Duty {
+        &self.duty
+    }
+
+    pub fn tally(&self) -> TallyCounts {
+        self.tally.counts(self.clock.now().wall)
+    }
+
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Makes every camera's present view its reference, on this person's word.
+    ///
+    /// # Errors
+    /// A sentence, where a view has not settled yet.
+    pub fn verify_aim(&self, by: &PersonName) -> Result<(), Refused> {
+        self.window.verify_aims(by)
+    }
+
+    /// Stops the cameras and waits for the last reads to be decided and stored. Delivery goes on.
+    pub fn stop_reading(&mut self) {
+        for camera in self.cameras.iter() {
+            camera.sight.stop();
+        }
+        for thread in self.vision.drain(..).chain(self.evidence.take()) {
+            join(thread);
+        }
+    }
+
+    /// Stops everything, in the reverse order of the start. What is not delivered stays stored.
+    pub async fn stop(mut self) {
+        ServiceManager::from_environment().stopping();
+        if let Some(console) = self.console.take() {
+            console.stop().await;
+        }
+        let blocking = tokio::task::spawn_blocking(move || {
+            self.stop_reading();
+            self.stop.store(true, Ordering::Relaxed);
+            self.background.drain(..).for_each(join);
+            self.delivery.stop();
+            if let Err(error) = self.audit.append(Who::Unit, Event::Stopped) {
+                warn!(%error, "the audit log could not be written");
+            }
+        });
+        if blocking.await.is_err() {
+            warn!("the unit did not stop in order");
+        }
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        warn!("a thread had already failed");
+    }
+}
+
+/// When the certificate that the broker asks for ends; None while it cannot be read, which delivery reports.
+fn certificate_ends(config: &Config) -> Option<Timestamp> {
+    let path = tls::locate(&config.delivery.broker.certificate);
+    tls::CertificateFacts::load(&path).ok().map(|facts| facts.not_after)
+}
+
+fn make_private(folder: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| StartError::StateDir { path: folder.into(), source })
+}

@@ -1,0 +1,150 @@
+//! One camera's thread from its newest frame to its reads.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use super::live;
+use super::pulse::Pulse;
+use crate::capture::{Frame, Latest};
+use crate::console::LivePicture;
+use crate::health::CameraWatch;
+use crate::passage::{Passages, Verdict};
+use crate::system::Clock;
+use crate::vision::{Sighting, Vision};
+use crate::words::{CameraId, Moment};
+
+/// How long the thread waits for a frame before it shows a sign of life.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Fast enough to aim by; every frame would cost a fifth of a core in JPEG alone.
+const LIVE_EVERY: Duration = Duration::from_millis(120);
+
+/// What other threads may see of a camera, and ask of it.
+pub struct Sight {
+    pub camera: CameraId,
+    pub frames: Latest<Frame>,
+    pub pulse: Pulse,
+    watch: Mutex<CameraWatch>,
+    live: watch::Sender<Option<Arc<LivePicture>>>,
+    look_micros: AtomicU32,
+    stop: AtomicBool,
+}
+
+impl Sight {
+    pub fn new(camera: CameraId, watch: CameraWatch, clock: &dyn Clock) -> Self {
+        Self {
+            camera,
+            frames: Latest::new(),
+            pulse: Pulse::new("vision", clock.now()),
+            watch: Mutex::new(watch),
+            live: watch::Sender::new(None),
+            look_micros: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    /// Starts the thread. It ends after [`Sight::stop`], when `reads` has taken every passage's last read.
+    pub fn start(
+        self: &Arc<Self>,
+        vision: Vision,
+        passages: Passages,
+        reads: SyncSender<Verdict>,
+        clock: Arc<dyn Clock>,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let sight = Arc::clone(self);
+        std::thread::Builder::new()
+            .name(format!("vision {}", self.camera))
+            .spawn(move || sight.run(vision, passages, &reads, clock.as_ref()))
+    }
+
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// The checks of this camera's picture.
+    pub fn watch(&self) -> MutexGuard<'_, CameraWatch> {
+        // A check that panicked leaves older numbers behind, and those are still true of their time.
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest picture with what was found in it; encoded only while somebody looks.
+    pub fn live(&self) -> watch::Receiver<Option<Arc<LivePicture>>> {
+        self.live.subscribe()
+    }
+
+    /// How long finding and reading took in the last frame.
+    pub fn look_time(&self) -> Duration {
+        Duration::from_micros(self.look_micros.load(Ordering::Relaxed).into())
+    }
+
+    fn run(
+        &self,
+        mut vision: Vision,
+        mut passages: Passages,
+        reads: &SyncSender<Verdict>,
+        clock: &dyn Clock,
+    ) {
+        let mut shown = None;
+        while !self.stop.load(Ordering::Relaxed) {
+            self.pulse.beat(clock.now());
+            let verdicts = match self.frames.take(PATIENCE) {
+                Some(frame) => self.see(&mut vision, &mut passages, &mut shown, &frame),
+                None => passages.tick(clock.now()),
+            };
+            hand_on(verdicts, reads);
+        }
+        hand_on(passages.finish(), reads);
+    }
+
+    fn see(
+        &self,
+        vision: &mut Vision,
+        passages: &mut Passages,
+        shown: &mut Option<Moment>,
+        frame: &Frame,
+    ) -> Vec<Verdict> {
+        let started = Instant::now();
+        let sightings = vision.look(frame.luma()).unwrap_or_else(|error| {
+            // One frame that cannot be looked at is no reason to miss the next.
+            error!(camera = %self.camera, %error, "a frame could not be read");
+            Vec::new()
+        });
+        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        self.look_micros.store(micros, Ordering::Relaxed);
+        if let Err(error) = self.watch().see(frame) {
+            warn!(camera = %self.camera, %error, "a frame could not be examined");
+        }
+        self.show(frame, &sightings, shown);
+        passages.see(frame, sightings)
+    }
+
+    fn show(&self, frame: &Frame, sightings: &[Sighting], shown: &mut Option<Moment>) {
+        if self.live.receiver_count() == 0 || shown.is_some_and(|last| frame.taken.since(&last) < LIVE_EVERY)
+        {
+            return;
+        }
+        *shown = Some(frame.taken);
+        match live::picture(frame, sightings) {
+            Ok(picture) => {
+                self.live.send_replace(Some(Arc::new(picture)));
+            }
+            Err(error) => warn!(camera = %self.camera, %error, "the live picture could not be encoded"),
+        }
+    }
+}
+
+/// Waits where the next stage is busy: frames are skipped meanwhile, reads never.
+fn hand_on(verdicts: Vec<Verdict>, reads: &SyncSender<Verdict>) {
+    for verdict in verdicts {
+        if reads.send(verdict).is_err() {
+            // The receiver outlives us unless its thread failed, which ends the program.
+            return;
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! The unit as the console sees it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tracing::error;
+
+use super::board::{Board, Posted};
+use super::duty::Duty;
+use super::guard::Watched;
+use super::saved::Saved;
+use super::tally::Tally;
+use crate::alert::{self, Disposition};
+use crate::audit::{Audit, Event, Who};
+use crate::console::{
+    self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, EntryStage, Link, Lists, LivePicture,
+    ManualEntry, Overview, PictureKind, Records as RecordsView, Refused, Service as ServiceView,
+    ServiceChange, ServiceState as StateView, Stock, Verdict, Verification, Verified, Work,
+};
+use crate::delivery::{LinkState as BrokerState, LinkStatus};
+use crate::health::{HealthReport, ServiceState};
+use crate::hotlist::{self, Entry, Hotlist, Listed, ManualState, Text};
+use crate::record::{Kind, NewRecord, Records};
+use crate::system::{Clock, ClockStatus, clock_status};
+use crate::words::{CameraId, PersonName, RecordId, UnitId};
+
+/// Handles on the rooms.
+pub struct Window {
+    pub unit: UnitId,
+    pub cameras: Arc<Vec<Watched>>,
+    pub hotlist: Hotlist,
+    pub records: Arc<Records>,
+    pub audit: Arc<Audit>,
+    pub board: Arc<Board>,
+    pub newest_alert: watch::Receiver<Option<RecordId>>,
+    pub broker: watch::Receiver<LinkStatus>,
+    pub duty: Arc<Duty>,
+    pub saved: Arc<Saved>,
+    pub tally: Arc<Tally>,
+    pub latest: Arc<Mutex<Option<HealthReport>>>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl console::Unit for Window {
+    fn name(&self) -> UnitId {
+        self.unit.clone()
+    }
+
+    fn overview(&self) -> Overview {
+        let now = self.clock.now();
+        let counts = self.tally.counts(now.wall);
+        Overview {
+            service: self.service(),
+            cameras: self.cameras.iter().map(Watched::view).collect(),
+            reads_today: counts.reads_today,
+            alerts_today: counts.alerts_today,
+            alerts_open: self.board.open(now),
+            lists: self.hotlist.summary(now.wall),
+            backlog: self.records.counts().held.values().sum(),
+            broker: self.broker_link(),
+        }
+    }
+
+    fn live(&self, camera: &CameraId) -> Option<watch::Receiver<Option<Arc<LivePicture>>>> {
+        self.cameras
+            .iter()
+            .find(|watched| watched.sight.camera == *camera)
+            .map(|watched| watched.sight.live())
+    }
+
+    fn alerts(&self, limit: usize) -> Vec<AlertView> {
+        self.board.latest(limit, self.clock.now()).into_iter().map(alert_view).collect()
+    }
+
+    fn alert(&self, id: RecordId) -> Option<AlertView> {
+        self.board.alert(id, self.clock.now()).map(alert_view)
+    }
+
+    fn alert_picture(&self, id: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
+        let posted = self.board.alert(id, self.clock.now())?;
+        let jpeg = match kind {
+            PictureKind::Crop => posted.crop,
+            PictureKind::Scene => posted.scene,
+        };
+        jpeg.map(|jpeg| jpeg.to_vec())
+    }
+
+    fn newest_alert(&self) -> watch::Receiver<Option<RecordId>> {
+        self.newest_alert.clone()
+    }
+
+    fn verify_alert(&self, id: RecordId, what: Verification, by: &PersonName) -> Result<(), Refused> {
+        let now = self.clock.now();
+        let verified = alert::Verified {
+            characters: what.characters_match,
+            state: what.state_matches,
+            status: what.status_verified,
+        };
+        let disposition = Disposition::new(id, verdict(what.verdict), verified, by.clone(), now.wall)
+            .map_err(|error| Refused(sentence(error)))?;
+        let body = serde_json::to_vec(&disposition).expect("a disposition is plain data with string keys");
+        if !self.board.answer(disposition, now) {
+            return Err(Refused("The alert is no longer on this unit; answer it at the department.".into()));
+        }
+        let record = NewRecord {
+            id: RecordId::new(),
+            kind: Kind::Disposition,
+            hit: true,
+            belongs_to: Some(id),
+            captured: now,
+            clock_trusted: clock_status() == ClockStatus::Synchronised,
+            body,
+        };
+        self.records.store(record).map_err(|error| Refused(sentence(error)))?;
+        let answer = what.verdict.words().to_owned();
+        self.note(Who::Person(by.clone()), Event::AlertAnswered { alert: id, answer });
+        Ok(())
+    }
+
+    fn lists(&self) -> Lists {
+        let now = self.clock.now().wall;
+        let manual = self.hotlist.manual_list().into_iter().map(|entry| manual_view(entry, now)).collect();
+        Lists { lists: self.hotlist.summary(now), manual }
+    }
+
+    fn request_entry(&self, request: EntryRequest, by: &PersonName) -> Result<(), Refused> {
+        let now = self.clock.now().wall;
+        let entry = entry_of(request, now)?;
+        let event =
+            Event::ManualEntryRequested { plate: entry.plate.to_string(), reason: entry.reason.to_string() };
+        self.hotlist.manual_request(entry, by.clone(), now).map_err(|error| Refused(sentence(error)))?;
+        self.note(Who::Person(by.clone()), event);
+        Ok(())
+    }
+
+    fn approve_entry(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
+        let now = self.clock.now().wall;
+        self.hotlist.manual_approve(id, by.clone(), now).map_err(|error| Refused(sentence(error)))?;
+        if let Some(entry) = self.hotlist.manual_list().into_iter().find(|entry| entry.id == id) {
+            let event = Event::ManualEntryApproved {
+                plate: entry.entry.plate.to_string(),
+                requested_by: entry.requested.by,
+            };
+            self.note(Who::Person(by.clone()), event);
+        }
+        Ok(())
+    }
+
+    fn records(&self) -> RecordsView {
+        let counts = self.records.counts();
+        let free = self.report().and_then(|report| report.device.disk_free_mb).unwrap_or(0);
+        let stock = |kind: &Kind| Stock {
+            kind: plural(*kind).to_owned(),
+            waiting: counts.held.get(kind).copied().unwrap_or(0),
+        };
+        RecordsView {
+            stock: Kind::ALL.iter().map(stock).collect(),
+            delivered: counts.received,
+            purged: counts.purged.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+            lost: counts.lost.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+            disk_used_bytes: counts.bytes,
+            disk_free_bytes: free * 1_000_000,
+        }
+    }
+
+    fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused> {
+        match to {
+            ServiceChange::OutOfService => {
+                self.duty.take_out(by, reason);
+                Ok(())
+            }
+            ServiceChange::Return => {
+                self.duty.return_to_service(by, reason).map_err(|error| Refused(sentence(error)))
+            }
+        }
+    }
+
+    fn note_work(&self, work: Work, note: &str, by: &PersonName) -> Result<(), Refused> {
+        if work == Work::Aimed {
+            self.verify_aims(by)?;
+        }
+        let what = format!("{}: {note}", work.words());
+        self.note(Who::Person(by.clone()), Event::Maintenance { what });
+        Ok(())
+    }
+
+    fn audit_entries(&self, limit: usize) -> Vec<AuditEntry> {
+        let newest = self.audit.head().map_or(0, |position| position.number);
+        let lines = self.audit.after(newest.saturating_sub(limit as u64), limit).unwrap_or_else(|error| {
+            error!(%error, "the audit log could not be read");
+            Vec::new()
+        });
+        lines.iter().rev().filter_map(|line| audit_view(line)).collect()
+    }
+
+    fn audit(&self, access: Access) {
+        let who = access.who.map_or(Who::Unit, Who::Person);
+        let from = access.from.to_string();
+        let event = match access.act {
+            Act::SignedIn => Event::SignedIn { from },
+            Act::SignedOut => Event::SignedOut,
+            act @ (Act::SignInRefused | Act::AccountLocked) => {
+                Event::SignInFailed { from, why: act.to_string() }
+            }
+            act @ (Act::ChangedAccount { .. } | Act::AccountSetUp) => {
+                Event::ConfigurationChanged { what: act.to_string() }
+            }
+            act => Event::Accessed { what: act.to_string(), record: None, reason: String::new() },
+        };
+        self.note(who, event);
+    }
+}
+
+impl Window {
+    fn service(&self) -> ServiceView {
+        let report = self.duty.report();
+        let reason = |standing: &crate::health::Standing| match standing.detail.as_str() {
+            "" => standing.reason.sentence().to_owned(),
+            detail => format!("{} ({detail})", standing.reason.sentence()),
+        };
+        let mut standing = report.reasons;
+        standing.sort_by_key(|standing| std::cmp::Reverse(standing.reason.severity()));
+        ServiceView {
+            state: match report.state {
+                ServiceState::InService => StateView::InService,
+                ServiceState::Degraded => StateView::Degraded,
+                ServiceState::OutOfService => StateView::OutOfService,
+            },
+            reasons: standing.iter().map(reason).collect(),
+            since: report.since,
+            by: standing.iter().find_map(|standing| standing.by.clone()),
+        }
+    }
+
+    fn broker_link(&self) -> Link {
+        let status = self.broker.borrow();
+        let (up, since, trouble) = match &status.link {
+            BrokerState::Connected { since } => (true, Some(*since), None),
+            BrokerState::Down { since, fault, mend } => {
+                (false, Some(*since), Some(format!("{fault} {mend}")))
+            }
+            BrokerState::Connecting => (false, None, Some("It is being connected.".to_owned())),
+            BrokerState::Stopped => (false, None, Some("The unit is stopping.".to_owned())),
+        };
+        Link { up, since: since.unwrap_or_else(|| self.clock.now().wall), trouble }
+    }
+
+    fn report(&self) -> Option<HealthReport> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn verify_aims(&self, by: &PersonName) -> Result<(), Refused> {
+        self.cameras.iter().try_for_each(|camera| self.verify_aim(camera, by))
+    }
+
+    /// Makes the present view of a camera its reference, on this person's word.
+    fn verify_aim(&self, camera: &Watched, by: &PersonName) -> Result<(), Refused> {
+        let name = camera.sight.camera.clone();
+        let now = self.clock.now();
+        let captured = camera.sight.watch().verify_aim(by.clone(), now);
+        let reference = captured.map_err(|error| Refused(sentence(error)))?.ok_or_else(|| {
+            Refused(format!("The view of {name} has not settled yet: try again in ten seconds."))
+        })?;
+        self.saved.keep_aim(&name, &reference).map_err(|error| Refused(sentence(error)))?;
+        self.note(Who::Person(by.clone()), Event::AimVerified { camera: name });
+        Ok(())
+    }
+
+    fn note(&self, who: Who, event: Event) {
+        if let Err(error) = self.audit.append(who, event) {
+            error!(%error, "the audit log could not be written");
+        }
+    }
+}
+
+impl Watched {
+    fn view(&self) -> CameraView {
+        use crate::capture::LinkState;
+        let status = self.capture.status();
+        let (up, fps, trouble) = match &status.state {
+            LinkState::Streaming(stream) => (true, stream.fps, None),
+            LinkState::Connecting => (false, 0.0, Some("It is being connected.".to_owned())),
+            LinkState::Faulted(fault) => (false, 0.0, Some(format!("{fault} {}", fault.mend()))),
+            LinkState::Ended => (false, 0.0, Some("Its pictures have come to their end.".to_owned())),
+        };
+        let link = Link { up, since: status.since.wall, trouble };
+        CameraView { camera: self.sight.camera.clone(), link, fps }
+    }
+}
+
+fn alert_view(posted: Posted) -> AlertView {
+    AlertView {
+        has_crop: posted.crop.is_some(),
+        has_scene: posted.scene.is_some(),
+        verified: posted.disposition.map(|disposition| Verified {
+            what: Verification {
+                characters_match: disposition.verified.characters,
+                state_matches: disposition.verified.state,
+                status_verified: disposition.verified.status,
+                verdict: verdict_view(disposition.verdict),
+            },
+            by: disposition.by,
+            at: disposition.at,
+        }),
+        alert: posted.alert,
+    }
+}
+
+fn verdict(verdict: Verdict) -> alert::Verdict {
+    match verdict {
+        Verdict::CorrectRead => alert::Verdict::CorrectRead,
+        Verdict::WrongState => alert::Verdict::WrongState,
+        Verdict::IncorrectRead => alert::Verdict::IncorrectRead,
+        Verdict::Dismissed => alert::Verdict::Dismissed,
+    }
+}
+
+fn verdict_view(verdict: alert::Verdict) -> Verdict {
+    match verdict {
+        alert::Verdict::CorrectRead => Verdict::CorrectRead,
+        alert::Verdict::WrongState => Verdict::WrongState,
+        alert::Verdict::IncorrectRead => Verdict::IncorrectRead,
+        alert::Verdict::Dismissed => Verdict::Dismissed,
+    }
+}
+
+fn manual_view(manual: hotlist::ManualEntry, now: Timestamp) -> ManualEntry {
+    ManualEntry {
+        id: manual.id,
+        plate: manual.entry.plate.to_string(),
+        state: manual.entry.state,
+        category: manual.entry.category,
+        reason: manual.entry.reason.to_string(),
+        stage: match manual.state(now) {
+            ManualState::Pending => EntryStage::Pending,
+            ManualState::InForce => EntryStage::Active,
+            ManualState::Expired => EntryStage::Expired,
+        },
+        until: manual.expires(),
+        requested_by: manual.requested.by,
+        requested_at: manual.requested.at,
+        approved: manual.approved.map(|act| (act.by, act.at)),
+    }
+}
+
+fn entry_of(request: EntryRequest, now: Timestamp) -> Result<Entry, Refused> {
+    fn text<const MAX: usize>(field: &str, typed: &str) -> Result<Text<MAX>, Refused> {
+        Text::parse(typed).map_err(|error| Refused(format!("The {field} cannot be taken: {error}.")))
+    }
+    let plate = Listed::parse(&request.plate).map_err(|error| Refused(sentence(error)))?;
+    Ok(Entry {
+        state: request.state,
+        reason: text("reason", &request.reason)?,
+        authority: text("authority", &request.authority)?,
+        case: text("case", &request.case)?,
+        instructions: text("instructions", &request.instructions)?,
+        until: Some(now + SignedDuration::from_hours(request.hours.into())),
+        ..Entry::new(plate, request.category)
+    })
+}
+
+fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Alert => "alerts",
+        Kind::Picture => "pictures",
+        Kind::Disposition => "answers to alerts",
+        Kind::Health => "changes of health",
+        Kind::Audit => "batches of the audit log",
+        Kind::Certificate => "purge certificates",
+        Kind::Read => "reads",
+    }
+}
+
+/// A line of the audit log in words; None for one that this version does not know.
+fn audit_view(line: &str) -> Option<AuditEntry> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        at: Timestamp,
+        who: Who,
+        what: serde_json::Value,
+    }
+    let Line { at, who, what } = serde_json::from_str(line).ok()?;
+    let who = match who {
+        Who::Unit => "the unit".to_owned(),
+        Who::Person(person) => person.to_string(),
+        Who::Department(key) => format!("the department (key {key})"),
+    };
+    Some(AuditEntry { at, who, what: in_words(&what) })
+}
+
+/// `{"event":"alert-raised","list":"state",...}` as "alert raised: list state, ...".
+fn in_words(what: &serde_json::Value) -> String {
+    let event = what["event"].as_str().unwrap_or("something").replace('-', " ");
+    let fields: BTreeMap<&String, &serde_json::Value> = what.as_object().into_iter().flatten().collect();
+    let details = fields.into_iter().filter(|(name, value)| *name != "event" && !value.is_null());
+    let details: Vec<String> = details
+        .map(|(name, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            format!("{} {value}", name.replace('_', " "))
+        })
+        .collect();
+    if details.is_empty() { event } else { format!("{event}: {}", details.join(", ")) }
+}
+
+/// An error as a sentence for a page.
+fn sentence(error: impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let capital = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{capital}{}.", characters.as_str().trim_end_matches('.'))
+}

@@ -1,0 +1,214 @@
+//! A hot list of a million entries: import, delta, matching, memory, disk.
+//!
+//! Prints each figure and writes them to `target/bench/hotlist.json`, flat names to numbers.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use milepost::crypto::{Digest, SigningKey, UnitKey};
+use milepost::hotlist::{
+    CHUNK_ENTRIES, Category, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Removal, Text, Topic,
+    digest_of_chunks, pack_chunk,
+};
+use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
+
+const ENTRIES: usize = 1_000_000;
+const READS: usize = 10_000;
+
+/// Numbers that are the same in every run (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+
+    /// As most states write them: three letters, four digits.
+    fn plate(&mut self) -> Plate {
+        let letters: String = (0..3).map(|_| char::from(b'A' + self.below(26) as u8)).collect();
+        Plate::parse(&format!("{letters}{:04}", self.below(10_000))).expect("letters and digits are a plate")
+    }
+
+    fn entry(&mut self) -> Entry {
+        let text = |text: String| text.parse().expect("short plain text");
+        Entry {
+            state: Some(State::ALL[self.below(51)]),
+            reason: Text::parse("stolen vehicle").expect("short plain text"),
+            authority: Text::parse("State Police").expect("short plain text"),
+            case: text(format!("2026-{:07}", self.below(10_000_000))),
+            ..Entry::new(Listed::from(self.plate()), Category::ALL[self.below(11)])
+        }
+    }
+
+    /// A read as it comes from a passage: fairly sure, each character with a rival.
+    fn reading(&mut self, plate: &Plate) -> Reading {
+        let slot = |position: usize| {
+            let mut logits = [0.0; 37];
+            let seen = plate.as_bytes().get(position);
+            logits[seen
+                .map_or(36, |seen| ALPHABET.iter().position(|c| c == seen).expect("plates are A-Z0-9"))] =
+                9.0;
+            logits[self.below(36)] += 4.0 + self.below(40) as f32 / 10.0;
+            Slot::from_logits(&logits)
+        };
+        Reading::new((0..8).map(slot).collect())
+    }
+}
+
+fn main() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let (key, list) = (SigningKey::generate(), ListName::parse("state").expect("a list's name"));
+    let mut numbers = Numbers(42);
+    let mut listed = Vec::with_capacity(1000);
+    let manifest = publish(scratch.path(), &list, &mut numbers, &mut listed);
+
+    let unit_key = UnitKey::generate();
+    let folder = scratch.path().join("unit");
+    let config = Config {
+        lists: vec![List { name: list.clone(), keys: vec![key.verifying_key()] }],
+        ..Config::default()
+    };
+    let (hotlist, mut updates) = Hotlist::open(&folder, &unit_key, &config).expect("an empty folder opens");
+    let now = || Moment { uptime: Duration::ZERO, wall: Timestamp::now() };
+
+    forget_peak();
+    let topic = Topic::Manifest(list.clone()).to_string();
+    updates.on_message(&topic, &manifest.sign(&[&key]), now());
+    let started = Instant::now();
+    for index in 0..manifest.chunks.len() as u32 {
+        let chunk = std::fs::read(scratch.path().join(index.to_string())).expect("the chunk was written");
+        let topic = Topic::Chunk { list: list.clone(), version: 1, index }.to_string();
+        updates.on_message(&topic, &chunk, now());
+    }
+    let import = started.elapsed();
+    assert_eq!(hotlist.summary(now().wall)[0].entries, ENTRIES as u64, "the list is in force");
+    let rss = peak_mb();
+    let disk = size(&folder) as f64 / 1e6;
+
+    let delta = Delta {
+        list: list.clone(),
+        base: 1,
+        version: 2,
+        issued: Timestamp::now(),
+        expires: None,
+        count: ENTRIES as u64,
+        remove: listed[..500].iter().map(Removal::of).collect(),
+        add: (0..500).map(|_| numbers.entry()).collect(),
+    };
+    let (topic, payload) = (Topic::Delta { list: list.clone(), version: 2 }.to_string(), delta.sign(&[&key]));
+    let started = Instant::now();
+    updates.on_message(&topic, &payload, now());
+    let delta_time = started.elapsed();
+    assert_eq!(hotlist.summary(now().wall)[0].version, Some(2), "the delta is in force");
+
+    drop((hotlist, updates));
+    let started = Instant::now();
+    let (hotlist, _updates) = Hotlist::open(&folder, &unit_key, &config).expect("it opens again");
+    let reopen = started.elapsed();
+
+    let mut state = [0.0; 52];
+    state[State::Ma as usize] = 9.0;
+    let state = StateReading::from_logits(&state);
+    let mut times = Vec::with_capacity(READS);
+    let mut found = 0;
+    let mut on_any_list = 0;
+    for _ in 0..READS {
+        let plate = numbers.plate();
+        let reading = numbers.reading(&plate);
+        let wall = Timestamp::now();
+        let started = Instant::now();
+        let matches = hotlist.matches(&reading, &state, wall);
+        times.push(started.elapsed());
+        // Plates are drawn from the same 176 million as the listed ones, so some are truly listed.
+        let truly = matches.iter().any(|m| m.entry.plate == Listed::from(plate));
+        on_any_list += usize::from(truly);
+        found += usize::from(!truly && !matches.is_empty());
+    }
+    times.sort();
+    let mut hit_times: Vec<Duration> = listed[500..]
+        .iter()
+        .map(|entry| {
+            let Listed::Plate(plate) = entry.plate else { unreachable!("only plates were drawn") };
+            let reading = numbers.reading(&plate);
+            let started = Instant::now();
+            let matches = hotlist.matches(&reading, &state, Timestamp::now());
+            let took = started.elapsed();
+            assert!(!matches.is_empty(), "a listed plate matches");
+            took
+        })
+        .collect();
+    hit_times.sort();
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let p99 = |times: &[Duration]| micros(times[times.len() * 99 / 100]);
+
+    report(&[
+        ("hotlist_import_1m_s", import.as_secs_f64()),
+        ("hotlist_delta_1000_ms", delta_time.as_secs_f64() * 1e3),
+        ("hotlist_reopen_1m_s", reopen.as_secs_f64()),
+        ("hotlist_match_p50_us", micros(times[times.len() / 2])),
+        ("hotlist_match_p99_us", p99(&times)),
+        ("hotlist_match_listed_p99_us", p99(&hit_times)),
+        ("hotlist_rss_1m_mb", rss),
+        ("hotlist_disk_1m_mb", disk),
+        ("hotlist_false_matches_per_10000", found as f64),
+        ("hotlist_true_matches_per_10000", on_any_list as f64),
+    ]);
+}
+
+/// Writes the chunks to files, so that they do not count as the unit's memory; keeps a sample of entries.
+fn publish(folder: &Path, list: &ListName, numbers: &mut Numbers, sample: &mut Vec<Entry>) -> Manifest {
+    let chunks: Vec<Digest> = (0..ENTRIES / CHUNK_ENTRIES)
+        .map(|index| {
+            let entries: Vec<Entry> = (0..CHUNK_ENTRIES).map(|_| numbers.entry()).collect();
+            sample.extend(entries.iter().take(10).cloned());
+            let chunk = pack_chunk(&entries);
+            std::fs::write(folder.join(index.to_string()), &chunk).expect("the temporary folder has room");
+            Digest::of(&chunk)
+        })
+        .collect();
+    Manifest {
+        list: list.clone(),
+        version: 1,
+        base: None,
+        issued: Timestamp::now(),
+        expires: None,
+        count: ENTRIES as u64,
+        digest: digest_of_chunks(&chunks),
+        chunks,
+    }
+}
+
+/// Lets the kernel count the peak of resident memory anew.
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux lets a process reset its own peak");
+}
+
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux shows a process its status");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("the status has a peak");
+    let kilobytes: f64 = line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("in kB");
+    kilobytes / 1e3
+}
+
+fn size(folder: &Path) -> u64 {
+    let items =
+        std::fs::read_dir(folder).expect("the folder exists").map(|item| item.expect("readable").path());
+    items.map(|path| if path.is_dir() { size(&path) } else { path.metadata().expect("exists").len() }).sum()
+}
+
+fn report(figures: &[(&str, f64)]) {
+    for (name, value) in figures {
+        println!("{name:34} {value:10.3}");
+    }
+    let figures: serde_json::Map<String, serde_json::Value> =
+        figures.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("bench");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    let json = serde_json::to_vec_pretty(&figures).expect("names and numbers are JSON");
+    std::fs::write(folder.join("hotlist.json"), json).expect("the target folder can be written");
+}

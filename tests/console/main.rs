@@ -1,0 +1,483 @@
+//! The local port keeps its promises: nobody gets in who should not, everybody sees what they may, and every
+//! access is written down. Over real HTTPS, against a unit that the test holds in its hand.
+
+mod browser;
+mod client;
+mod twin;
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::Client;
+use milepost::console::{Act, Config, Console, Kind, Role, ServiceState, routes};
+use milepost::system::ManualClock;
+use milepost::words::RecordId;
+use twin::{Twin, lock, stolen};
+
+pub const PASSWORD: &str = "four lanes, wet road";
+
+/// A running console with one administrator, one officer and one technician.
+pub struct Site {
+    pub folder: tempfile::TempDir,
+    pub unit: Arc<Twin>,
+    pub clock: Arc<ManualClock>,
+    pub console: Console,
+    code: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+const ADMINISTRATOR: &str = "Ada Moss";
+const OFFICER: &str = "Omar Fields";
+const TECHNICIAN: &str = "Tess Grant";
+
+impl Site {
+    pub fn fresh() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let unit = Twin::new();
+        let clock = Arc::new(ManualClock::at(twin::NOW));
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let config: Config = toml::from_str("listen = \"127.0.0.1:0\"").unwrap();
+        let _inside = runtime.enter();
+        let mut console = Console::start(&config, folder.path(), unit.clone(), clock.clone()).unwrap();
+        let code = console.take_first_code().expect("first boot makes a code").to_string();
+        drop(_inside);
+        Self { folder, unit, clock, console, code, runtime }
+    }
+
+    pub fn peopled() -> Self {
+        let site = Self::fresh();
+        let mut administrator = site.client();
+        assert_eq!(site.set_up(&mut administrator, &site.code, ADMINISTRATOR), 303);
+        for (name, role) in [(OFFICER, "officer"), (TECHNICIAN, "technician")] {
+            let page = administrator.post("/accounts/invitation", &[("name", name), ("role", role)]).text();
+            let code = page.split("<code class=\"big\">").nth(1).unwrap().split('<').next().unwrap();
+            assert_eq!(site.set_up(&mut site.client(), code, name), 303);
+        }
+        lock(&site.unit.accesses).clear();
+        site
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.console.address(), self.folder.path())
+    }
+
+    /// Signs in, some time after the last one did.
+    pub fn signed_in(&self, name: &str) -> Client {
+        self.clock.advance(Duration::from_secs(60));
+        let mut client = self.client();
+        assert_eq!(client.sign_in(name, PASSWORD).status, 303);
+        client
+    }
+
+    fn set_up(&self, client: &mut Client, code: &str, name: &str) -> u16 {
+        let fields = [("code", code), ("name", name), ("password", PASSWORD), ("again", PASSWORD)];
+        let status = client.post("/set-up", &fields).status;
+        client.get("/password");
+        status
+    }
+}
+
+#[test]
+fn the_one_time_code_makes_the_first_administrator_once() {
+    let site = Site::fresh();
+    let mut client = site.client();
+    assert!(client.get("/sign-in").text().contains("no administrator yet"));
+    assert_eq!(site.set_up(&mut client, "0000-0000-0000-0000", ADMINISTRATOR), 422);
+    assert_eq!(client.get("/").header("location"), Some("/sign-in"));
+    assert_eq!(site.set_up(&mut client, &site.code, ADMINISTRATOR), 303);
+    assert!(client.get("/").text().contains(ADMINISTRATOR));
+    assert_eq!(site.set_up(&mut site.client(), &site.code, "Eve Second"), 422);
+}
+
+/// Who may go where, said a second time and by hand: `t`echnician, `o`fficer, `a`dministrator, anyone `*`.
+const WHO: [(&str, &str, &str); 31] = [
+    ("GET", "/", "toa"),
+    ("GET", "/overview/now", "toa"),
+    ("GET", "/aim", "toa"),
+    ("GET", "/aim/{camera}/picture", "toa"),
+    ("GET", "/alerts", "oa"),
+    ("GET", "/alerts/now", "oa"),
+    ("GET", "/alerts/news", "oa"),
+    ("GET", "/alerts/{id}", "oa"),
+    ("GET", "/alerts/{id}/{picture}", "oa"),
+    ("POST", "/alerts/{id}/verification", "oa"),
+    ("GET", "/lists", "oa"),
+    ("POST", "/lists/entries", "oa"),
+    ("POST", "/lists/entries/{id}/approval", "oa"),
+    ("GET", "/records", "toa"),
+    ("GET", "/maintenance", "ta"),
+    ("POST", "/maintenance/service", "ta"),
+    ("POST", "/maintenance/work", "ta"),
+    ("GET", "/accounts", "a"),
+    ("POST", "/accounts/invitation", "a"),
+    ("POST", "/accounts/change", "a"),
+    ("GET", "/audit", "a"),
+    ("GET", "/password", "toa"),
+    ("POST", "/password", "toa"),
+    ("POST", "/sign-out", "toa"),
+    ("GET", "/sign-in", "*"),
+    ("POST", "/sign-in", "*"),
+    ("GET", "/set-up", "*"),
+    ("POST", "/set-up", "*"),
+    ("GET", "/assets/{name}", "*"),
+    // Not there for anyone.
+    ("GET", "/accounts.json", "-"),
+    ("GET", "/assets/..%2Faccounts.json", "-"),
+];
+
+#[test]
+fn every_route_admits_its_roles_and_nobody_else() {
+    let site = Site::peopled();
+    site.unit.film();
+    for route in routes() {
+        let row = (route.method().to_string(), route.path);
+        assert!(
+            WHO.iter().any(|(method, path, _)| (*method, *path) == (&row.0, row.1)),
+            "{row:?} is not in WHO"
+        );
+    }
+
+    let alert = lock(&site.unit.alerts)[0].alert.id;
+    let entry = lock(&site.unit.manual)[0].id;
+    let people = [(None, '-'), (Some(TECHNICIAN), 't'), (Some(OFFICER), 'o'), (Some(ADMINISTRATOR), 'a')];
+    for (person, letter) in people {
+        for (method, path, who) in WHO {
+            let mut client = person.map_or_else(|| site.client(), |name| site.signed_in(name));
+            let concrete = path
+                .replace("/entries/{id}", &format!("/entries/{entry}"))
+                .replace("{id}", &alert.to_string())
+                .replace("{camera}", "north")
+                .replace("{picture}", "crop")
+                .replace("{name}", "console.css");
+            let answer = match method {
+                "GET" => client.get(&concrete),
+                _ => client.post(&concrete, &[]),
+            };
+            let met = match answer.status {
+                401 => "sent to the door",
+                303 if method == "GET" && answer.header("location") == Some("/sign-in") => "sent to the door",
+                403 => "forbidden",
+                404 if who == "-" => "not there",
+                // An empty form is let in and then found wanting.
+                200 | 303 | 422 => "let in",
+                other => panic!("{method} {path} as {person:?} gave {other}"),
+            };
+            let due = match (who, person) {
+                ("-", _) => "not there",
+                ("*", _) => "let in",
+                (who, Some(_)) if who.contains(letter) => "let in",
+                (_, Some(_)) => "forbidden",
+                (_, None) => "sent to the door",
+            };
+            assert_eq!(met, due, "{method} {path} as {person:?} gave {}", answer.status);
+        }
+    }
+}
+
+#[test]
+fn five_refusals_lock_and_the_answers_tell_nothing() {
+    let site = Site::peopled();
+    let mut client = site.client();
+    let mut answers = Vec::new();
+    for attempt in 0..5 {
+        site.clock.advance(Duration::from_secs(60));
+        let answer = client.post("/sign-in", &[("name", OFFICER), ("password", &format!("guess {attempt}"))]);
+        answers.push((answer.status, answer.text()));
+    }
+    for (name, password) in [(OFFICER, PASSWORD), ("Nobody Atall", PASSWORD)] {
+        let answer = client.post("/sign-in", &[("name", name), ("password", password)]);
+        answers.push((answer.status, answer.text()));
+    }
+    // Wrong, locked, and unknown are one and the same to who asks.
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.0 == 401));
+    // The log knows better, and does not repeat a name that nobody has.
+    let acts = site.unit.acts();
+    let officer = Some(OFFICER.to_owned());
+    assert_eq!(acts[4], (officer.clone(), Act::AccountLocked));
+    assert_eq!(acts[5], (officer, Act::SignInRefused));
+    assert_eq!(acts[6], (None, Act::SignInRefused));
+
+    let mut administrator = site.signed_in(ADMINISTRATOR);
+    assert!(administrator.get("/accounts").text().contains("Locked"));
+    administrator.post("/accounts/change", &[("name", OFFICER), ("change", "release")]);
+    site.signed_in(OFFICER);
+}
+
+#[test]
+fn a_guesser_is_slowed_down() {
+    let site = Site::peopled();
+    site.clock.advance(Duration::from_secs(3600));
+    let mut client = site.client();
+    let guess = [("name", "Nobody Atall"), ("password", "x")];
+    let statuses: Vec<u16> = (0..12).map(|_| client.post("/sign-in", &guess).status).collect();
+    assert_eq!(statuses[..10], [401; 10]);
+    assert_eq!(statuses[10..], [429; 2]);
+}
+
+#[test]
+fn thirty_minutes_without_use_sign_out_although_a_page_polls() {
+    let site = Site::peopled();
+    let mut client = site.signed_in(TECHNICIAN);
+    for _ in 0..2 {
+        site.clock.advance(Duration::from_secs(15 * 60 - 1));
+        assert_eq!(client.get("/overview/now").status, 200);
+    }
+    site.clock.advance(Duration::from_secs(2));
+    assert_eq!(client.get("/overview/now").status, 401);
+    assert_eq!(client.get("/").header("location"), Some("/sign-in"));
+
+    let mut client = site.signed_in(TECHNICIAN);
+    for _ in 0..4 {
+        site.clock.advance(Duration::from_secs(15 * 60));
+        // Somebody touches the page.
+        assert_eq!(client.get_with("/overview/now", &[("Milepost-Present", "1")]).status, 200);
+    }
+}
+
+#[test]
+fn signing_out_and_disabling_end_sessions_at_once() {
+    let site = Site::peopled();
+    let mut client = site.signed_in(OFFICER);
+    let kept = client.cookie.clone();
+    client.post("/sign-out", &[]);
+    assert_eq!(client.cookie, None);
+    client.cookie = kept;
+    assert_eq!(client.get("/overview/now").status, 401, "an old cookie is worth nothing");
+
+    let mut officer = site.signed_in(OFFICER);
+    let mut administrator = site.signed_in(ADMINISTRATOR);
+    // However the name is written.
+    let name = OFFICER.to_lowercase();
+    administrator.post("/accounts/change", &[("name", &name), ("change", "disable")]);
+    assert_eq!(officer.get("/overview/now").status, 401);
+    assert_eq!(site.client().sign_in(OFFICER, PASSWORD).status, 401);
+    let last = administrator.post("/accounts/change", &[("name", ADMINISTRATOR), ("change", "disable")]);
+    assert!(last.text().contains("last administrator"));
+}
+
+#[test]
+fn forms_of_other_sites_and_other_sessions_are_refused() {
+    let site = Site::peopled();
+    let mut client = site.signed_in(TECHNICIAN);
+    let csrf = client.csrf.clone().unwrap();
+    let form = format!("csrf={csrf}&to=out-of-service&reason=x");
+    let post = |client: &mut Client, headers: &[(&str, &str)], form: &str| {
+        client.send("POST", "/maintenance/service", headers, Some(form)).status
+    };
+    let other = site.signed_in(TECHNICIAN).csrf.unwrap();
+    assert_eq!(post(&mut client, &[], "to=out-of-service&reason=x"), 403);
+    assert_eq!(post(&mut client, &[], &form.replace(&csrf, &other)), 403);
+    assert_eq!(post(&mut client, &[("Origin", "https://evil.example")], &form), 403);
+    assert_eq!(post(&mut client, &[("Sec-Fetch-Site", "cross-site")], &form), 403);
+    assert_ne!(lock(&site.unit.overview).service.state, ServiceState::OutOfService);
+    assert_eq!(post(&mut client, &[], &form), 303);
+    assert_eq!(lock(&site.unit.overview).service.state, ServiceState::OutOfService);
+}
+
+#[test]
+fn cookies_and_headers_protect_every_answer() {
+    let site = Site::peopled();
+    let mut client = site.client();
+    let signed_in = client.post("/sign-in", &[("name", OFFICER), ("password", PASSWORD)]);
+    let cookie = signed_in.header("set-cookie").unwrap();
+    for part in ["__Host-milepost=", "Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    for path in ["/", "/accounts", "/nowhere", "/assets/console.css", "/assets/nothing", "/aim/south/picture"]
+    {
+        let answer = client.get(path);
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert!(answer.header("strict-transport-security").is_some(), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+        let kept = answer.header("cache-control").unwrap();
+        assert!(kept == "no-store" || path == "/assets/console.css", "{path}: {kept}");
+    }
+}
+
+#[test]
+fn pages_hold_nothing_inline_and_name_no_other_host() {
+    let site = Site::peopled();
+    let mut client = site.signed_in(ADMINISTRATOR);
+    let alert = format!("/alerts/{}", lock(&site.unit.alerts)[0].alert.id);
+    let pages = routes().into_iter().filter(|route| route.rule.kind == Kind::Page).map(|route| route.path);
+    for path in pages.filter(|path| !path.contains('{')).chain([alert.as_str()]) {
+        let page = client.get(path).text();
+        assert!(page.starts_with("<!doctype html>"), "{path}");
+        for inline in
+            ["<style", "style=\"", "onclick", "onload", "javascript:", "http:", "https:", "src=\"//"]
+        {
+            assert!(!page.contains(inline), "{path} holds {inline}");
+        }
+        assert_eq!(page.matches("<script").count(), 1, "{path}");
+    }
+}
+
+#[test]
+fn what_comes_from_outside_is_shown_as_text() {
+    let site = Site::peopled();
+    let script = "<script>alert(1)</script>";
+    {
+        let mut overview = lock(&site.unit.overview);
+        overview.cameras[0].link.up = false;
+        overview.cameras[0].link.trouble = Some(script.into());
+        overview.service.reasons = vec![script.into()];
+    }
+    let mut client = site.signed_in(ADMINISTRATOR);
+    for path in ["/", "/aim", "/maintenance", "/audit?wanted=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"] {
+        let page = client.get(path).text();
+        assert!(!page.contains("<script>"), "{path}");
+        assert!(page.contains("&#60;script&#62;"), "{path}");
+    }
+}
+
+#[test]
+fn oversized_and_broken_requests_are_refused() {
+    let site = Site::peopled();
+    let mut client = site.signed_in(TECHNICIAN);
+    let long = "x".repeat(20_000);
+    assert_eq!(client.post("/maintenance/work", &[("work", "cleaned"), ("note", &long)]).status, 422);
+    assert_eq!(client.post("/maintenance/work", &[("work", "cleaned"), ("note", &long[..600])]).status, 422);
+    assert_eq!(client.post("/maintenance/work", &[("work", "exploded"), ("note", "")]).status, 422);
+    assert_eq!(client.get("/aim/..%2f..%2fetc%2fpasswd/picture").status, 400);
+    assert_eq!(client.send("DELETE", "/", &[], None).status, 404);
+    assert!(lock(&site.unit.work).is_empty());
+    assert_eq!(
+        client.post("/maintenance/work", &[("work", "cleaned"), ("note", "lens\r\nwiped")]).status,
+        303
+    );
+    assert_eq!(*lock(&site.unit.work), [format!("{TECHNICIAN}: Cleaned: lens wiped")]);
+}
+
+#[test]
+fn only_tls_1_3_is_spoken() {
+    let site = Site::peopled();
+    let url = format!("https://{}/sign-in", site.console.address());
+    let curl = |arguments: &[&str]| {
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--insecure", "--output", "/dev/null", "--max-time", "20"]).args(arguments);
+        command.status().expect("curl is installed").success()
+    };
+    assert!(curl(&[&url]));
+    assert!(!curl(&["--tls-max", "1.2", &url]));
+    assert!(!curl(&[&url.replace("https", "http")]));
+}
+
+#[test]
+fn every_access_is_written_down_with_name_and_time() {
+    let site = Site::peopled();
+    let mut officer = site.signed_in(OFFICER);
+    lock(&site.unit.accesses).clear();
+    let alert = format!("/alerts/{}", lock(&site.unit.alerts)[0].alert.id);
+    officer.get(&alert);
+    officer.get("/accounts");
+    officer.get("/overview/now");
+    officer.post("/sign-out", &[]);
+    let officer = Some(OFFICER.to_owned());
+    let sent = Act::Sent { path: "/sign-out".into(), status: 303 };
+    let due = [Act::Looked { path: alert }, Act::Denied { path: "/accounts".into() }, Act::SignedOut, sent];
+    assert_eq!(site.unit.acts(), due.map(|act| (officer.clone(), act)));
+    let accesses = lock(&site.unit.accesses);
+    assert!(accesses.iter().all(|access| access.role == Some(Role::Officer) && access.from.is_loopback()));
+    assert!(accesses.iter().all(|access| access.at >= twin::NOW));
+}
+
+#[test]
+fn a_manual_entry_needs_a_second_person() {
+    let site = Site::peopled();
+    let mut officer = site.signed_in(OFFICER);
+    let fields = [
+        ("plate", "ABC123"),
+        ("state", "ma"),
+        ("category", "bolo"),
+        ("reason", "seen at the bank"),
+        ("authority", ""),
+        ("case", ""),
+        ("instructions", ""),
+        ("hours", "12"),
+    ];
+    assert_eq!(officer.post("/lists/entries", &fields).status, 303);
+    let id = lock(&site.unit.manual)[0].id;
+    let page = officer.get("/lists").text();
+    assert!(page.contains("Another person must approve it"));
+    let approval = format!("/lists/entries/{id}/approval");
+    assert!(!page.contains(&approval));
+    assert_eq!(officer.post(&approval, &[]).status, 422);
+    assert_eq!(lock(&site.unit.manual)[0].approved, None);
+
+    assert_eq!(site.signed_in(ADMINISTRATOR).post(&approval, &[]).status, 303);
+    let (by, _) = lock(&site.unit.manual)[0].approved.clone().unwrap();
+    assert_eq!(by.as_str(), ADMINISTRATOR);
+
+    let unknown = format!("/lists/entries/{}/approval", RecordId::new());
+    assert_eq!(officer.post(&unknown, &[]).status, 404);
+}
+
+#[test]
+fn an_alert_is_shown_with_its_doubts_and_verified_by_name() {
+    let site = Site::peopled();
+    let mut officer = site.signed_in(OFFICER);
+    let id = lock(&site.unit.alerts)[0].alert.id;
+    let page = officer.get(&format!("/alerts/{id}")).text();
+    assert!(page.contains("<mark title=\"in doubt\">8</mark>BX4021"));
+    assert!(page.contains("look-alike") && page.contains("BBX4021") && page.contains("Elmwood Police"));
+    assert_eq!(officer.get(&format!("/alerts/{id}/crop")).header("content-type"), Some("image/jpeg"));
+    let form = [("characters_match", "on"), ("verdict", "wrong-state")];
+    assert_eq!(officer.post(&format!("/alerts/{id}/verification"), &form).status, 303);
+    let verified = lock(&site.unit.alerts)[0].verified.clone().unwrap();
+    assert_eq!(verified.by.as_str(), OFFICER);
+    assert!(verified.what.characters_match && !verified.what.status_verified);
+    assert!(officer.get("/alerts").text().contains("Wrong state, Omar Fields"));
+}
+
+#[test]
+fn news_come_the_moment_an_alert_is_raised() {
+    let site = Site::peopled();
+    let mut officer = site.signed_in(OFFICER);
+    let known = lock(&site.unit.alerts)[0].alert.id;
+    let waiting = std::thread::spawn(move || officer.get(&format!("/alerts/news?after={known}")));
+    site.unit.raise(stolen("77KLM2", 0));
+    let answer = waiting.join().unwrap();
+    assert_eq!(answer.status, 200);
+    let news: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(news["alerts"].as_array().unwrap().len(), 1);
+    assert_eq!((&news["alerts"][0]["text"], &news["alerts"][0]["level"]), (&"77KLM2".into(), &"high".into()));
+}
+
+#[test]
+fn the_live_picture_comes_with_its_plates_or_says_that_it_stalled() {
+    let site = Site::peopled();
+    let mut technician = site.signed_in(TECHNICIAN);
+    let stalled = technician.get("/aim/north/picture");
+    assert_eq!(stalled.status, 503);
+    assert!(stalled.text().contains("no picture for 3 seconds"));
+    assert_eq!(technician.get("/aim/south/picture").status, 404);
+
+    site.unit.film();
+    let answer = technician.get("/aim/north/picture");
+    assert_eq!(answer.header("content-type"), Some("image/jpeg"));
+    assert!(answer.body.starts_with(&[0xff, 0xd8]));
+    let beside: serde_json::Value = serde_json::from_str(answer.header("milepost-picture").unwrap()).unwrap();
+    assert_eq!(beside["plates"][0]["text"], "8BX4021");
+    assert!(beside["advice"].as_str().unwrap().starts_with("Good for standing traffic (190 px)"));
+}
+
+#[test]
+fn the_console_stops_when_told_although_a_page_waits() {
+    let site = Site::peopled();
+    let mut officer = site.signed_in(OFFICER);
+    let known = lock(&site.unit.alerts)[0].alert.id;
+    let waiting = std::thread::spawn(move || {
+        // The answer may be cut off: that it ends at all is what counts.
+        let cut = std::panic::AssertUnwindSafe(|| officer.get(&format!("/alerts/news?after={known}")));
+        std::panic::catch_unwind(cut).is_ok()
+    });
+    let Site { runtime, console, .. } = site;
+    let stopped =
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), console.stop()).await });
+    stopped.expect("the console stops");
+    waiting.join().unwrap();
+}

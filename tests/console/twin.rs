@@ -1,0 +1,318 @@
+//! A unit that stands in for the real one: what its rooms would say is held in the hand of the test.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use milepost::alert::Alert;
+use milepost::console::*;
+use milepost::hotlist::{Category, Freshness, ListSummary};
+use milepost::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
+use opencv::core::{CV_8UC3, Mat, Point, Rect, Scalar, Size, Vector};
+use opencv::{imgcodecs, imgproc};
+use serde_json::json;
+use tokio::sync::watch;
+
+pub const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+pub struct Twin {
+    pub overview: Mutex<Overview>,
+    pub alerts: Mutex<Vec<AlertView>>,
+    pub manual: Mutex<Vec<ManualEntry>>,
+    pub accesses: Mutex<Vec<Access>>,
+    pub work: Mutex<Vec<String>>,
+    pictures: watch::Sender<Option<Arc<LivePicture>>>,
+    newest: watch::Sender<Option<RecordId>>,
+}
+
+impl Twin {
+    pub fn new() -> Arc<Self> {
+        let alerts = vec![stolen("8BX4021", 40), amber("MRG7712", 340)];
+        let newest = alerts.first().map(|view| view.alert.id);
+        Arc::new(Self {
+            overview: Mutex::new(overview()),
+            alerts: Mutex::new(alerts),
+            manual: Mutex::new(vec![manual("Lee Ray", "4TWO?2", EntryStage::Pending)]),
+            accesses: Mutex::default(),
+            work: Mutex::default(),
+            pictures: watch::Sender::new(None),
+            newest: watch::Sender::new(newest),
+        })
+    }
+
+    /// Films at 15 frames a second, as long as the twin lives.
+    pub fn film(self: &Arc<Self>) {
+        let twin = Arc::downgrade(self);
+        let filming = move || {
+            for step in 0.. {
+                let Some(twin) = twin.upgrade() else { return };
+                if twin.pictures.receiver_count() > 0 {
+                    twin.pictures.send_replace(Some(Arc::new(picture(step))));
+                }
+                drop(twin);
+                std::thread::sleep(Duration::from_millis(66));
+            }
+        };
+        std::thread::Builder::new().name("film".into()).spawn(filming).unwrap();
+    }
+
+    pub fn raise(&self, view: AlertView) {
+        let id = view.alert.id;
+        lock(&self.alerts).insert(0, view);
+        self.newest.send_replace(Some(id));
+    }
+
+    pub fn acts(&self) -> Vec<(Option<String>, Act)> {
+        let name = |access: &Access| access.who.as_ref().map(|name| name.to_string());
+        lock(&self.accesses).iter().map(|access| (name(access), access.act.clone())).collect()
+    }
+}
+
+impl Unit for Twin {
+    fn name(&self) -> UnitId {
+        UnitId::parse("barrel-7").unwrap()
+    }
+
+    fn overview(&self) -> Overview {
+        lock(&self.overview).clone()
+    }
+
+    fn live(&self, camera: &CameraId) -> Option<watch::Receiver<Option<Arc<LivePicture>>>> {
+        (camera.as_str() == "north").then(|| self.pictures.subscribe())
+    }
+
+    fn alerts(&self, limit: usize) -> Vec<AlertView> {
+        lock(&self.alerts).iter().take(limit).cloned().collect()
+    }
+
+    fn alert(&self, id: RecordId) -> Option<AlertView> {
+        lock(&self.alerts).iter().find(|view| view.alert.id == id).cloned()
+    }
+
+    fn alert_picture(&self, id: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
+        let view = self.alert(id)?;
+        Some(match kind {
+            PictureKind::Crop => crop(view.alert.text.as_str()),
+            PictureKind::Scene => picture(7).jpeg.to_vec(),
+        })
+    }
+
+    fn newest_alert(&self) -> watch::Receiver<Option<RecordId>> {
+        self.newest.subscribe()
+    }
+
+    fn verify_alert(&self, id: RecordId, what: Verification, by: &PersonName) -> Result<(), Refused> {
+        let mut alerts = lock(&self.alerts);
+        let view = alerts.iter_mut().find(|view| view.alert.id == id).ok_or(Refused("gone".into()))?;
+        view.verified = Some(Verified { by: by.clone(), at: NOW, what });
+        Ok(())
+    }
+
+    fn lists(&self) -> Lists {
+        Lists { lists: self.overview().lists, manual: lock(&self.manual).clone() }
+    }
+
+    fn request_entry(&self, entry: EntryRequest, by: &PersonName) -> Result<(), Refused> {
+        if entry.reason.is_empty() {
+            return Err(Refused("A manual entry needs a reason.".into()));
+        }
+        let asked = manual(by.as_str(), &entry.plate, EntryStage::Pending);
+        lock(&self.manual).insert(0, ManualEntry { reason: entry.reason, state: entry.state, ..asked });
+        Ok(())
+    }
+
+    fn approve_entry(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
+        let mut manual = lock(&self.manual);
+        let entry = manual.iter_mut().find(|entry| entry.id == id).ok_or(Refused("gone".into()))?;
+        entry.approved = Some((by.clone(), NOW));
+        entry.stage = EntryStage::Active;
+        Ok(())
+    }
+
+    fn records(&self) -> Records {
+        let stock = |kind: &str, waiting| Stock { kind: kind.into(), waiting };
+        Records {
+            stock: vec![stock("alerts", 0), stock("pictures", 2), stock("reads", 311)],
+            lost: vec![],
+            disk_used_bytes: 412_000_000,
+            disk_free_bytes: 27_600_000_000,
+            delivered: 18_204,
+            purged: vec![("received".into(), 17_950), ("expired".into(), 254)],
+        }
+    }
+
+    fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused> {
+        let (state, reasons) = match to {
+            ServiceChange::OutOfService => (ServiceState::OutOfService, vec![reason.to_owned()]),
+            ServiceChange::Return => (ServiceState::InService, vec![]),
+        };
+        lock(&self.overview).service = Service { state, reasons, since: NOW, by: Some(by.clone()) };
+        Ok(())
+    }
+
+    fn note_work(&self, work: Work, note: &str, by: &PersonName) -> Result<(), Refused> {
+        lock(&self.work).push(format!("{by}: {}: {note}", work.words()));
+        Ok(())
+    }
+
+    fn audit_entries(&self, limit: usize) -> Vec<AuditEntry> {
+        let entry = |access: &Access| AuditEntry {
+            at: access.at,
+            who: access.who.as_ref().map_or("somebody".into(), |name| name.to_string()),
+            what: access.act.to_string(),
+        };
+        lock(&self.accesses).iter().rev().take(limit).map(entry).collect()
+    }
+
+    fn audit(&self, access: Access) {
+        lock(&self.accesses).push(access);
+    }
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+fn before(seconds: i64) -> Timestamp {
+    Timestamp::from_second(NOW.as_second() - seconds).unwrap()
+}
+
+fn overview() -> Overview {
+    let up = |since| Link { up: true, since: before(since), trouble: None };
+    let list = |name, age_h: i64, version, entries, freshness| ListSummary {
+        list: ListName::parse(name).unwrap(),
+        freshness,
+        version: Some(version),
+        issued: Some(before(age_h * 3600 + 900)),
+        age_s: Some(age_h as u64 * 3600 + 900),
+        expires: None,
+        installed: Some(before(age_h * 3600)),
+        signed_by: None,
+        entries,
+        on_its_way: None,
+        last_refusal: None,
+        refusals: 0,
+    };
+    Overview {
+        service: Service {
+            state: ServiceState::Degraded,
+            reasons: vec!["The hot list county-bolo is 14 h old.".into()],
+            since: before(7300),
+            by: None,
+        },
+        cameras: vec![CameraView { camera: CameraId::parse("north").unwrap(), link: up(184_000), fps: 14.9 }],
+        reads_today: 18_515,
+        alerts_today: 14,
+        alerts_open: 2,
+        lists: vec![
+            list("state-stolen", 3, 2107, 214_803, Freshness::Fresh),
+            list("county-bolo", 14, 388, 61, Freshness::Ageing),
+        ],
+        backlog: 313,
+        broker: up(9_000),
+    }
+}
+
+pub fn stolen(plate: &str, seconds_ago: i64) -> AlertView {
+    let entry = json!({
+        "plate": plate.replace('8', "B"), "state": "ma", "category": "stolen",
+        "reason": "Taken from Elm Street, grey Honda Accord", "authority": "Elmwood Police", "case": "26-4471",
+        "instructions": "Approach with caution. Confirm by radio before any stop.",
+    });
+    alert(plate, seconds_ago, &[0], "high", "possible", "look-alike", 0.41, entry)
+}
+
+pub fn amber(plate: &str, seconds_ago: i64) -> AlertView {
+    let entry = json!({
+        "plate": plate, "state": "ma", "category": "amber", "reason": "Child, 6, with a man of 40; white van",
+        "authority": "State Police",
+    });
+    alert(plate, seconds_ago, &[], "critical", "full", "exact", 0.98, entry)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn alert(
+    plate: &str,
+    seconds_ago: i64,
+    doubtful: &[u8],
+    level: &str,
+    hit: &str,
+    kind: &str,
+    probability: f64,
+    entry: serde_json::Value,
+) -> AlertView {
+    let alert: Alert = serde_json::from_value(json!({
+        "id": RecordId::new(), "revision": 1, "unit": "barrel-7", "camera": "north", "seen": before(seconds_ago),
+        "read": RecordId::new(), "text": plate, "confidence": probability, "doubtful": doubtful,
+        "state": "ma", "state_confidence": 0.93, "level": level, "hit": hit,
+        "matched": {
+            "entry": entry, "kind": kind, "probability": probability, "read_as": plate, "state": "equal",
+            "list": {"list": "state-stolen", "version": 2107, "issued": before(11_700)},
+        },
+        "list_age_s": 11_660,
+        "notice": "Not a ground for a stop by itself: compare characters and state, and verify the status.",
+    }))
+    .unwrap();
+    AlertView { alert, has_crop: true, has_scene: true, verified: None }
+}
+
+fn manual(by: &str, plate: &str, stage: EntryStage) -> ManualEntry {
+    ManualEntry {
+        id: RecordId::new(),
+        plate: plate.into(),
+        state: Some(State::Nh),
+        category: Category::Bolo,
+        reason: "Left the scene at Route 9".into(),
+        stage,
+        until: before(-9 * 3600),
+        requested_by: PersonName::parse(by).unwrap(),
+        requested_at: before(600),
+        approved: None,
+    }
+}
+
+/// A grey street with one plate that moves to and fro.
+fn picture(step: i32) -> LivePicture {
+    let (width, height) = (1280, 720);
+    let mut scene = Mat::new_rows_cols_with_default(height, width, CV_8UC3, Scalar::all(92.0)).unwrap();
+    let fill = |scene: &mut Mat, x, y, w, h, shade: f64| {
+        imgproc::rectangle(scene, Rect::new(x, y, w, h), Scalar::all(shade), -1, imgproc::LINE_8, 0).unwrap();
+    };
+    fill(&mut scene, 0, 0, width, 250, 190.0);
+    fill(&mut scene, 600, 250, 12, 470, 215.0);
+    let x = 380 + (step % 40 - 20).abs() * 6;
+    fill(&mut scene, x - 180, 230, 560, 330, 40.0);
+    fill(&mut scene, x - 130, 250, 460, 110, 130.0);
+    plate(&mut scene, "8BX4021", Rect::new(x, 440, 190, 92));
+    let corners = [(x, 440), (x + 190, 440), (x + 190, 532), (x, 532)].map(|(x, y)| (x as f32, y as f32));
+    let plates = vec![PlateInPicture {
+        corners,
+        text: Some(Plate::parse("8BX4021").unwrap()),
+        confidence: Probability::new(0.97).unwrap(),
+        state: Some(State::Ma),
+        width_px: 190.0,
+    }];
+    LivePicture { jpeg: jpeg(&scene).into(), width: width as u32, height: height as u32, plates }
+}
+
+fn crop(text: &str) -> Vec<u8> {
+    let mut crop = Mat::new_rows_cols_with_default(144, 288, CV_8UC3, Scalar::all(60.0)).unwrap();
+    plate(&mut crop, text, Rect::new(14, 10, 260, 124));
+    let mut soft = Mat::default();
+    imgproc::gaussian_blur_def(&crop, &mut soft, Size::new(5, 5), 1.6).unwrap();
+    jpeg(&soft)
+}
+
+fn plate(scene: &mut Mat, text: &str, at: Rect) {
+    imgproc::rectangle(scene, at, Scalar::all(225.0), -1, imgproc::LINE_8, 0).unwrap();
+    let scale = f64::from(at.width) / 150.0;
+    let corner = Point::new(at.x + at.width / 20, at.y + at.height * 2 / 3);
+    let ink = Scalar::new(110.0, 30.0, 30.0, 0.0);
+    imgproc::put_text(scene, text, corner, 0, scale, ink, 4, imgproc::LINE_AA, false).unwrap();
+}
+
+fn jpeg(picture: &Mat) -> Vec<u8> {
+    let mut bytes = Vector::new();
+    imgcodecs::imencode(".jpg", picture, &mut bytes, &Vector::new()).unwrap();
+    bytes.into()
+}

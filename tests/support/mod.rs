@@ -1,0 +1,151 @@
+//! Real parts for the tests: a mosquitto with mutual TLS on a loopback port of its own, run from the example
+//! configuration that ships, and the certificates that it wants.
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
+use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use milepost::delivery;
+use milepost::enroll::Authority;
+
+/// Waits until `done`, and fails with `what` if that takes longer than half a minute. Looks often, so that
+/// tests take no longer than what they test.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A mosquitto of its own, killed when dropped.
+pub struct Mosquitto {
+    folder: tempfile::TempDir,
+    authority: Authority,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Mosquitto {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the broker");
+        let authority = Authority::create("Test Department").expect("an authority");
+        std::fs::write(folder.path().join("authority.pem"), authority.certificate_pem()).unwrap();
+        authority.issue_server(&["localhost", "127.0.0.1"]).unwrap().save(folder.path(), "broker").unwrap();
+        // Freed at once and taken by the broker; it keeps the port over restarts.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut broker = Self { folder, authority, port, process: None };
+        std::fs::write(broker.folder.path().join("mosquitto.conf"), broker.configuration()).unwrap();
+        broker.restart();
+        broker
+    }
+
+    /// The shipped example with the paths and the port of this test.
+    fn configuration(&self) -> String {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/mosquitto");
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let ours = [
+            ("listener", format!("{} 127.0.0.1", self.port)),
+            ("cafile", path("authority.pem")),
+            ("certfile", path("broker.pem")),
+            ("keyfile", path("broker.key")),
+            ("acl_file", shipped.join("acl").display().to_string()),
+            ("persistence_location", format!("{}/", self.folder.path().display())),
+        ];
+        let example = std::fs::read_to_string(shipped.join("mosquitto.conf")).expect("the shipped example");
+        let mut text = String::new();
+        for line in example.lines() {
+            let key = line.split(' ').next().unwrap_or_default();
+            match ours.iter().find(|(ours, _)| *ours == key) {
+                Some((key, value)) => text += &format!("{key} {value}\n"),
+                None => text += &format!("{line}\n"),
+            }
+        }
+        // Started by root it would otherwise give up the right to its own folder.
+        text + "user root\n"
+    }
+
+    /// Starts it (again) on the same port, with what it had saved.
+    pub fn restart(&mut self) {
+        self.kill();
+        let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let process = Command::new("mosquitto")
+            .args(["-v", "-c"])
+            .arg(self.folder.path().join("mosquitto.conf"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the Debian package mosquitto is installed");
+        self.process = Some(process);
+        eventually("mosquitto listens", || {
+            let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+            assert!(ended.is_none(), "mosquitto ended: {}", self.log());
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Stops it where it is; connections stay open and nothing answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("mosquitto runs");
+        let status = Command::new("kill").arg(signal).arg(process.id().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub fn authority_path(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
+    }
+
+    /// How a client of this name connects, with a certificate made for it.
+    pub fn client(&self, name: &str) -> delivery::Broker {
+        let path = self.folder.path().join(format!("client-{name}.pem"));
+        if !path.exists() {
+            let issued = self.authority.issue_client(name).unwrap();
+            issued.save(self.folder.path(), &format!("client-{name}")).unwrap();
+        }
+        delivery::Broker {
+            port: NonZeroU16::new(self.port).unwrap(),
+            authority: self.authority_path(),
+            key: path.with_extension("key"),
+            certificate: path,
+            retry_max_s: 1.try_into().unwrap(),
+            ..delivery::Broker::default()
+        }
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("mosquitto.log")
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
