@@ -11,10 +11,10 @@ pub struct Config {
     /// How sure the localiser must be that a place is a plate. Default 0.3. Raise it where badges,
     /// grilles or signs are read as plates; lower it where distant plates are missed.
     pub found_floor: Probability,
-    /// How sure the reader must be of the whole text for one frame's sighting to count. Default 0.05:
+    /// How sure the reader must be of the whole text for one frame's sighting to count. Default 0.01:
     /// the vote over a passage, not one frame, decides. Raise it where signs are read as plates.
     pub read_floor: Probability,
-    /// How sure the reader must be of each single character, on average. Default 0.5: letters of a
+    /// How sure the reader must be of each single character, on average. Default 0.4: letters of a
     /// shop sign are rarely all plate characters. Raise it together with `read_floor`.
     pub character_floor: Probability,
 }
@@ -23,8 +23,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             found_floor: Probability::clamped(0.3),
-            read_floor: Probability::clamped(0.05),
-            character_floor: Probability::clamped(0.5),
+            read_floor: Probability::clamped(0.01),
+            character_floor: Probability::clamped(0.4),
         }
     }
 }

@@ -27,7 +27,11 @@ pub use picture::{Picture, PictureError};
 
 use gate::Gate;
 use localiser::{Found, Localiser};
+use mat::View;
 use reader::Reader;
+
+/// From this confidence on, a second cut of the same plate is not worth its time.
+const NO_DOUBT: f64 = 0.95;
 
 /// One plate seen in one frame.
 #[derive(Debug, Clone)]
@@ -64,12 +68,32 @@ impl Vision {
         let mut sightings = Vec::new();
         for first in self.localiser.find(&picture)? {
             let Some(found) = self.localiser.look_closer(&picture, &first)? else { continue };
-            let sighting = self.reader.read(&picture, &found)?;
+            let sighting = self.read_well(&picture, &found, &first)?;
             if self.gate.admits(&sighting) {
                 sightings.push(sighting);
             }
         }
         Ok(sightings)
+    }
+
+    /// Reads the plate by its better corners, and where that leaves doubt, by the others as well: two cuts
+    /// of one plate rarely share a mistake.
+    fn read_well(
+        &mut self,
+        picture: &View<'_>,
+        found: &Found,
+        other: &Found,
+    ) -> Result<Sighting, VisionError> {
+        let sighting = self.reader.read(picture, found)?;
+        if confidence(&sighting) >= NO_DOUBT {
+            return Ok(sighting);
+        }
+        let second = self.reader.read(picture, other)?;
+        Ok(Sighting {
+            reading: Reading::combine(&[&sighting.reading, &second.reading], &[0.5; 2]),
+            state: StateReading::combine(&[&sighting.state, &second.state], &[0.5; 2]),
+            ..sighting
+        })
     }
 
     /// Reads a picture that is one plate cut out with little around it; none if nothing can be read.
@@ -91,4 +115,23 @@ impl Vision {
 /// How sure the reader is of its best text.
 fn confidence(sighting: &Sighting) -> f64 {
     sighting.reading.best().map_or(0.0, |best| best.probability.value())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vision_can_move_to_the_thread_that_uses_it() {
+        fn is_send<T: Send>(_: &T) {}
+        is_send(&Vision::load(&Config::default()).unwrap());
+    }
+
+    #[test]
+    fn an_even_grey_picture_shows_no_plate() {
+        let mut vision = Vision::load(&Config::default()).unwrap();
+        let grey = vec![128; 320 * 200];
+        let plane = Plane { data: &grey, width: 320, height: 200, stride: 320 };
+        assert!(vision.look(plane).unwrap().is_empty());
+    }
 }
