@@ -9,6 +9,8 @@ use crate::words::{CameraId, ListName, PersonName, RecordId};
 pub enum Who {
     /// The unit by itself.
     Unit,
+    /// Somebody who did not sign in.
+    Stranger,
     /// A person who signed in, or said this name when signing in failed.
     Person(PersonName),
     /// The department, by a message signed with this key.

@@ -33,10 +33,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let mut unit = Unit::start(config, &key)?;
         info!(unit = %unit_name, version = env!("CARGO_PKG_VERSION"), where_logged, "started");
         if let Some(console) = unit.console()
-            && let Some(code) = console.take_first_code() {
-                // The one line of the journal that holds a secret, which is worthless once used.
-                info!(%code, address = %console.address(), "sign in to the console with this one-time code");
-            }
+            && let Some(code) = console.take_first_code()
+        {
+            // The one line of the journal that holds a secret, which is worthless once used.
+            info!(%code, address = %console.address(), "sign in to the console with this one-time code");
+        }
         let manager = ServiceManager::from_environment();
         manager.ready();
         until_told_to_stop().await?;

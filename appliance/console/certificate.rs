@@ -11,8 +11,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::durable;
 use crate::crypto::sha256;
+use crate::system::write_durably;
 use crate::words::UnitId;
 
 /// Why the console has no certificate to show.
@@ -46,7 +46,7 @@ impl Identity {
             Ok(pem) => pem,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let pem = make(unit, address)?.into_bytes();
-                durable::replace(&path, &pem)
+                write_durably(&path, &pem)
                     .map_err(|source| CertificateError::Write { path: path.clone(), source })?;
                 pem
             }

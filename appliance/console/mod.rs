@@ -10,7 +10,6 @@ mod accounts;
 mod answer;
 mod certificate;
 mod desk;
-mod durable;
 mod gate;
 mod live;
 mod pages;

@@ -1,22 +1,18 @@
 //! Files that survive a power cut, whole.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::Path;
 
 use super::refusal::StoreError;
+use crate::system::write_durably;
 
 /// Replaces a file: after a power cut at any instant it holds the old bytes or the new, never a mixture,
 /// and once this has returned, the new.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let beside = path.with_extension("new");
-    let mut file = File::create(&beside).map_err(StoreError::file(&beside))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(StoreError::file(&beside))?;
-    fs::rename(&beside, path).map_err(StoreError::file(path))?;
-    sync_folder(path.parent().expect("the path names a file in a folder"))
+    write_durably(path, bytes).map_err(StoreError::file(path))
 }
 
-pub fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::file(folder))
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::courier::Courier;
 use super::duty::Duty;
 use super::pulse::Pulse;
 use super::sight::Sight;
@@ -47,6 +48,7 @@ pub struct Guard {
     pub tally: Arc<Tally>,
     pub clock: Arc<dyn Clock>,
     pub device: Device,
+    pub courier: Courier,
     pub manager: ServiceManager,
     /// The newest report, for the console.
     pub latest: Arc<Mutex<Option<HealthReport>>>,
@@ -82,6 +84,7 @@ impl Guard {
                 self.manager.status(&sentence(&report));
             }
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+            self.courier.tick(now);
             self.feed_watchdog(now);
             std::thread::sleep(TICK);
         }

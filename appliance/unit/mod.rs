@@ -4,6 +4,7 @@
 //! lists. Decides nothing that a room can decide.
 
 mod board;
+mod courier;
 mod duty;
 mod evidence;
 mod guard;
@@ -43,6 +44,7 @@ use crate::vision::{Vision, VisionError};
 use crate::words::PersonName;
 
 use board::Board;
+use courier::Courier;
 use duty::Duty;
 use evidence::Evidence;
 use guard::{Guard, Watched};
@@ -206,6 +208,7 @@ impl Unit {
             tally: tally.clone(),
             clock: clock.clone(),
             device: Device::new(folder),
+            courier: Courier::new(audit.clone(), records.clone()),
             manager: ServiceManager::from_environment(),
             latest: latest.clone(),
             publish: Box::new(move |report| reporter.report_health(report)),

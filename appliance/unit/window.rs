@@ -196,7 +196,7 @@ impl console::Unit for Window {
     }
 
     fn audit(&self, access: Access) {
-        let who = access.who.map_or(Who::Unit, Who::Person);
+        let who = access.who.map_or(Who::Stranger, Who::Person);
         let from = access.from.to_string();
         let event = match access.act {
             Act::SignedIn => Event::SignedIn { from },
@@ -384,6 +384,7 @@ fn audit_view(line: &str) -> Option<AuditEntry> {
     let Line { at, who, what } = serde_json::from_str(line).ok()?;
     let who = match who {
         Who::Unit => "the unit".to_owned(),
+        Who::Stranger => "somebody who did not sign in".to_owned(),
         Who::Person(person) => person.to_string(),
         Who::Department(key) => format!("the department (key {key})"),
     };

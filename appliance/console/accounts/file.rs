@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::AccountsError;
 use super::role::Role;
 use super::secret::Hash;
-use crate::console::durable;
+use crate::system::write_durably;
 use crate::words::PersonName;
 
 /// `accounts.json`: who may sign in. Replaced whole at each change, and never reset when damaged: an empty
@@ -55,7 +55,7 @@ impl Book {
 
     pub fn save(&self, path: &Path) -> Result<(), AccountsError> {
         let text = serde_json::to_vec_pretty(self).expect("a book is plain data with string keys");
-        durable::replace(path, &text).map_err(|source| AccountsError::Write { path: path.into(), source })
+        write_durably(path, &text).map_err(|source| AccountsError::Write { path: path.into(), source })
     }
 
     /// People type their names in any case, phones most of all.
