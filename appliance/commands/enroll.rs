@@ -53,6 +53,8 @@ pub fn run(args: EnrollArgs) -> anyhow::Result<()> {
                 .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
             let request = enroll::request(&folder, &unit)?;
             println!("{}", request.display());
+            println!("Under systemd, keep the key that seals what the unit stores as a credential:");
+            println!("  systemd-creds encrypt {0}/seal.key {0}/credentials/seal-key", folder.display());
             println!("Let the department's authority sign it for the name {unit}, then install the result:");
             println!("  milepost enroll install {unit} SIGNED.pem --authority AUTHORITY.pem");
         }
