@@ -49,6 +49,11 @@ def seen_at_an_angle(rng, aspect: float, upright: float) -> np.ndarray:
     return (flat / np.ptp(flat[:, 0])).astype(np.float32)
 
 
+def rotation(angle: float) -> np.ndarray:
+    """Turns points of a picture clockwise by `angle` radians."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
+
+
 def lay(rng, picture: np.ndarray, flat: np.ndarray, quad: np.ndarray) -> None:
     """Draws the flat plate so that its corners come to lie on `quad`, perhaps in a frame."""
     width = max(4, int(np.ptp(quad[:, 0])))

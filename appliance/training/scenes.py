@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from . import degrade, splits
-from .laying import Plate, add_distractor, bounds, erase, inside, lay, mount, overlaps, seen_at_an_angle, shine
+from .laying import Plate, add_distractor, bounds, erase, inside, lay, mount, overlaps, rotation, seen_at_an_angle, shine
 
 # How often a scene is drawn from each set. US cameras first: they are few but what counts.
 SCENE_SHARES = {"us-scenes": 0.34, "scenes-mixed": 0.26, "scenes-openimages": 0.2, "scenes-br": 0.12, "scenes-eu": 0.08}
@@ -136,9 +136,8 @@ class Composer:
             zoom = fit * np.exp(rng.uniform(np.log(0.9), np.log(3)))
             anchor = (rng.uniform(0.2, 0.8) * scene_width, rng.uniform(0.2, 0.8) * scene_height)
             target = (width / 2, height / 2)
-        angle = np.radians(rng.normal(0, 4) if rng.random() < 0.5 else 0)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        linear = turn @ np.diag([zoom * stretch, zoom])
+        angle = np.radians(rng.choice([0, rng.normal(0, 4), rng.uniform(-38, 38)], p=[0.35, 0.35, 0.3]))
+        linear = rotation(angle) @ np.diag([zoom * stretch, zoom])
         shift = np.array(target) - linear @ np.array(anchor)
         # The level that must still shrink by less than two, which bilinear sampling does without aliasing.
         level = int(np.clip(np.floor(-np.log2(zoom)), 0, len(scene.levels) - 1))
@@ -166,10 +165,11 @@ class Composer:
             bright, spread = erase(picture, box)
             if rng.random() < 0.12:
                 continue  # a bare bumper: the very place alone must not be enough
-            width = np.clip(box[2] * rng.uniform(0.75, 1.15), 16, 260)
-            width = min(width, box[3] * 2.6)  # US plates are shorter and higher than most foreign ones
+            along, down = plate.corners[1] - plate.corners[0], plate.corners[3] - plate.corners[0]
+            width = np.clip(np.hypot(*along) * rng.uniform(0.75, 1.15), 16, 260)
+            width = min(width, np.hypot(*down) * 2.6)  # US plates are shorter and higher than most foreign ones
             level = (bright, spread) if rng.random() < 0.6 else None
-            plates.append(self._lay(picture, plate.corners.mean(0), width, level, upright=0.85))
+            plates.append(self._lay(picture, plate.corners.mean(0), width, level, 0.85, np.arctan2(along[1], along[0])))
         return plates
 
     def _lay_anywhere(self, picture: np.ndarray, plates: list[Plate]) -> None:
@@ -182,13 +182,16 @@ class Composer:
             return
         if rng.random() < 0.6:
             mount(rng, picture, centre, wide)
-        plates.append(self._lay(picture, centre, wide, None, upright=0.6))
+        plates.append(self._lay(picture, centre, wide, None, 0.6, 0.0))
 
-    def _lay(self, picture, centre, width, level, upright: float) -> Plate:
-        """Draws a flat plate at `centre`, about `width` wide; `level` is the (brightness, contrast) to take on."""
+    def _lay(self, picture, centre, width, level, upright: float, roll: float) -> Plate:
+        """Draws a flat plate at `centre`, about `width` wide, turned by `roll` radians as the car is.
+
+        `level` is the (brightness, contrast) to take on; a share of `upright` is seen nearly from the front.
+        """
         rng = self.rng
         flat = self._one_of(self.plates[rng.choice(list(PLATE_SHARES), p=list(PLATE_SHARES.values()))])
-        quad = seen_at_an_angle(rng, flat.shape[0] / flat.shape[1], upright) * width + centre
+        quad = seen_at_an_angle(rng, flat.shape[0] / flat.shape[1], upright) @ rotation(roll).T * width + centre
         flat = flat.astype(np.float32)
         if rng.random() < 0.2:
             flat = 255 - flat  # light characters on dark ground are rare in the sets but common on the road
