@@ -9,6 +9,7 @@ use rustls::pki_types::UnixTime;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 
+use crate::crypto::UnitKey;
 use crate::delivery::tls::{self, CertificateFacts, TlsError};
 use crate::words::UnitId;
 
@@ -41,8 +42,9 @@ pub struct Installed {
     pub authority: PathBuf,
 }
 
-/// Makes `unit.key` (for its owner alone) and `unit.csr` in `folder`. A request that was interrupted is made
-/// again from the key that is there; a key is never replaced.
+/// Makes `unit.key` and `unit-key` (the one for TLS, the other to seal what the unit keeps; both for their
+/// owner alone) and `unit.csr` in `folder`. A request that was interrupted is made again from the keys that
+/// are there; a key is never replaced.
 pub fn request(folder: &Path, unit: &UnitId) -> Result<PathBuf, EnrollError> {
     let (key_path, request_path) = (folder.join("unit.key"), folder.join("unit.csr"));
     if folder.join("unit.pem").exists() {
@@ -58,6 +60,11 @@ pub fn request(folder: &Path, unit: &UnitId) -> Result<PathBuf, EnrollError> {
             .map_err(|source| EnrollError::Write { path: key_path, source })?;
         key
     };
+    let sealing_path = folder.join("unit-key");
+    if !sealing_path.exists() {
+        write_new(&sealing_path, UnitKey::generate().as_bytes(), 0o600)
+            .map_err(|source| EnrollError::Write { path: sealing_path, source })?;
+    }
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, unit.as_str());
