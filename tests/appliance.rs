@@ -111,7 +111,9 @@ fn evidence_goes_its_way(site: &Site) {
     let alert = department.events("alerts").remove(0);
     let listed = alert["data"]["matched"]["entry"]["plate"].as_str().unwrap().to_owned();
     assert!(LISTED.contains(&listed.as_str()), "{alert}");
-    eventually("its pictures are delivered", || department.missing_pictures(&[alert.clone()]) == 0);
+    eventually("its pictures are delivered", || {
+        department.missing_pictures(std::slice::from_ref(&alert)) == 0
+    });
     let pictures = alert["data"]["pictures"].as_array().unwrap();
     assert_eq!(pictures.len(), 2, "{alert}");
     let ids = pictures.iter().chain([&alert]).map(|record| record["id"].as_str().unwrap());
