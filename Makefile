@@ -16,7 +16,8 @@ test: packages ## every test, with a real broker, RTSP server and browser
 	cargo test --release --locked
 
 bench: packages ## every benchmark; writes target/bench/summary.json
-	cargo bench --locked
+	@rm -f target/bench/summary.json
+	cargo bench --profile release --locked --bench reading --bench hotlist --bench record
 	@cat target/bench/summary.json
 
 lint: packages $(CARGO_DENY) ## formatting, clippy, licences

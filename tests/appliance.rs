@@ -256,7 +256,7 @@ fn check_says_what_must_be_mended_before_the_unit_can_work() {
     let unit = |broker_port: u16| {
         SOUND
             .replace("unit-1", UNIT)
-            .replace("[[camera]]", "state_dir = \"state\"\nkey_file = \"unit-key\"\n[[camera]]")
+            .replace("[[camera]]", "state_dir = \"state\"\nkey_file = \"seal.key\"\n[[camera]]")
             + &format!("port = {broker_port}\n")
     };
     let port = broker.client(UNIT).port.get();

@@ -17,7 +17,7 @@ pub struct EnrollArgs {
 
 #[derive(Debug, Subcommand)]
 enum Step {
-    /// Make the unit's keys and the certificate request that the authority is to sign.
+    /// Make the unit's key and the certificate request that the authority is to sign.
     Request {
         /// The unit's name: 1 to 64 of a-z, 0-9, '-' and '_'.
         unit: UnitId,
@@ -53,15 +53,10 @@ pub fn run(args: EnrollArgs) -> anyhow::Result<()> {
                 .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
             let request = enroll::request(&folder, &unit)?;
             println!("{}", request.display());
+            println!("Under systemd, keep the key that seals what the unit stores as a credential:");
+            println!("  systemd-creds encrypt {0}/seal.key {0}/credentials/seal-key", folder.display());
             println!("Let the department's authority sign it for the name {unit}, then install the result:");
             println!("  milepost enroll install {unit} SIGNED.pem --authority AUTHORITY.pem");
-            let sealing = folder.join("unit-key");
-            println!("{} seals what the unit keeps. Name it as [unit] key_file, or, for", sealing.display());
-            println!("the systemd service, bind it to this machine and remove it:");
-            println!(
-                "  systemd-creds encrypt --name=unit-key {0} /etc/milepost/credentials/unit-key",
-                sealing.display()
-            );
         }
         Step::Install { unit, certificate, authority, folder } => {
             let installed = enroll::install(&folder, &unit, &certificate, &authority, Timestamp::now())?;

@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The key that seals everything at rest: the configured file, or the systemd credential `unit-key`.
+/// The key that seals everything at rest: the configured file, or the systemd credential `seal-key`.
 pub fn unit_key(config: &Config) -> anyhow::Result<UnitKey> {
     if let Some(file) = &config.unit.key_file {
         return Ok(UnitKey::load(file)?);
@@ -57,7 +57,7 @@ pub fn unit_key(config: &Config) -> anyhow::Result<UnitKey> {
         "there is no unit key: systemd gave the service no credentials, and [unit] key_file is not set; \
          `milepost enroll request` makes one",
     )?;
-    Ok(UnitKey::load(&Path::new(&credentials).join("unit-key"))?)
+    Ok(UnitKey::load(&Path::new(&credentials).join("seal-key"))?)
 }
 
 pub(super) async fn until_told_to_stop() -> std::io::Result<()> {

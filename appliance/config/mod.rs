@@ -52,7 +52,7 @@ pub struct Unit {
     pub kind: Kind,
     #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
-    /// None: the systemd credential `unit-key`.
+    /// None: the systemd credential `seal-key`.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
 }

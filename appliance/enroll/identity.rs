@@ -42,9 +42,10 @@ pub struct Installed {
     pub authority: PathBuf,
 }
 
-/// Makes `unit.key` and `unit-key` (the one for TLS, the other to seal what the unit keeps; both for their
-/// owner alone) and `unit.csr` in `folder`. A request that was interrupted is made again from the keys that
-/// are there; a key is never replaced.
+/// Makes `unit.key` and `seal.key` (for their owner alone) and `unit.csr` in `folder`. A request that was
+/// interrupted is made again from the keys that are there; a key is never replaced.
+///
+/// `unit.key` proves to the broker who the unit is; `seal.key` is the [`UnitKey`] that seals everything at rest.
 pub fn request(folder: &Path, unit: &UnitId) -> Result<PathBuf, EnrollError> {
     let (key_path, request_path) = (folder.join("unit.key"), folder.join("unit.csr"));
     if folder.join("unit.pem").exists() {
@@ -60,10 +61,10 @@ pub fn request(folder: &Path, unit: &UnitId) -> Result<PathBuf, EnrollError> {
             .map_err(|source| EnrollError::Write { path: key_path, source })?;
         key
     };
-    let sealing_path = folder.join("unit-key");
-    if !sealing_path.exists() {
-        write_new(&sealing_path, UnitKey::generate().as_bytes(), 0o600)
-            .map_err(|source| EnrollError::Write { path: sealing_path, source })?;
+    let seal_path = folder.join("seal.key");
+    if !seal_path.exists() {
+        write_new(&seal_path, UnitKey::generate().as_bytes(), 0o600)
+            .map_err(|source| EnrollError::Write { path: seal_path, source })?;
     }
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();

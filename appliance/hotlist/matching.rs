@@ -10,9 +10,6 @@ use super::refusal::StoreError;
 use super::texts::{self, Text};
 use crate::words::{ListName, Plate, Probability, Reading, State, StateReading};
 
-/// A state read with at least this probability is held to be the plate's.
-const STATE_SURE: f64 = 0.5;
-
 /// One listed vehicle that a read may be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Match {
@@ -53,8 +50,7 @@ pub enum StateAgreement {
 
 impl StateAgreement {
     pub fn of(listed: Option<State>, seen: &StateReading) -> Self {
-        let best = seen.best().filter(|(_, probability)| probability.value() >= STATE_SURE);
-        match (listed, best) {
+        match (listed, seen.best()) {
             (Some(listed), Some((read, _))) if read == listed => Self::Equal,
             (Some(_), Some(_)) => Self::Differs,
             _ => Self::Unknown,

@@ -11,6 +11,9 @@ from .glyphs import GLYPH_HEIGHT, Design, Glyph
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
+# Most states do not issue I, O and Q, which look like 1 and 0: they stand on plates of choice only.
+LETTER_ODDS = np.array([0.25 if letter in "IOQ" else 1.0 for letter in LETTERS])
+LETTER_ODDS /= LETTER_ODDS.sum()
 SIZE = (224, 112)  # width, height of a composed plate: the 12x6 inch of a US plate
 
 STATE_NAMES = {
@@ -59,7 +62,7 @@ def random_text(rng, like: str | None = None) -> str:
         pattern = "".join(rng.choice(["A", "9"], size=rng.integers(3, 9)))
     if like is not None and len(pattern) > len(like):
         pattern = pattern[: len(like)]
-    return "".join(str(rng.choice(list(LETTERS if c == "A" else DIGITS))) for c in pattern)
+    return "".join(str(rng.choice(list(LETTERS), p=LETTER_ODDS) if c == "A" else rng.integers(10)) for c in pattern)
 
 
 class GlyphSetter:
@@ -103,29 +106,31 @@ class GlyphSetter:
 def render(rng, plain: bool | None = None) -> tuple[np.ndarray, str, str | None]:
     """A rendered plate, its text, and its state or None where no name stands on it.
 
-    `plain` ones look as in the product's rendered traffic: black on white, a name above, nothing else.
+    `plain` ones look as in the product's rendered traffic: even ink on an even sheet, a name above, nothing else.
     """
     plain = rng.random() < 0.35 if plain is None else plain
     width, height = SIZE
-    ground = int(rng.uniform(150, 250))
-    ink = int(rng.uniform(0, ground - 90))
-    if rng.random() < 0.2:
+    ground = int(rng.uniform(190, 255) if plain else rng.uniform(150, 250))
+    ink = int(rng.uniform(0, ground - (130 if plain else 90)))
+    if rng.random() < (0.1 if plain else 0.2):
         ground, ink = ink, ground
-    if plain:
-        ground, ink = int(rng.uniform(215, 255)), int(rng.uniform(0, 40))
     picture = Image.fromarray(_ground(rng, ground, 0 if plain else rng.choice([0, 0.4, 1])))
     draw = ImageDraw.Draw(picture)
 
     state = str(rng.choice(list(STATE_NAMES))) if rng.random() < 0.8 else None
     top = int(height * rng.uniform(0.1, 0.24))
     bottom = int(height * rng.uniform(0.76, 0.95))
-    if rng.random() < 0.2:
-        draw.rectangle((0, 0, width, top), fill=int(rng.uniform(0, 255)))
-    strip = ink if plain or rng.random() < 0.7 else int(rng.uniform(0, 110))
+    strip = ink
+    if not plain and rng.random() < 0.25:
+        strip = int(rng.uniform(0, 255))
+        draw.rectangle((0, 0, width, top), fill=(strip + 128) % 256)
     if state:
         name = STATE_NAMES[state]
-        name = name if rng.random() < 0.6 else name.title()
-        _line(draw, name, rng.choice(NAME_FONTS), (width / 2, top / 2 + 2), (width * 0.8, top), strip)
+        if plain and rng.random() < 0.7:
+            _spaced(draw, name, PLATE_FONTS[rng.integers(2)], (width / 2, top / 2 + 3), rng.uniform(10.5, 13), top * 0.85, strip)
+        else:
+            name = name if rng.random() < 0.6 else name.title()
+            _line(draw, name, rng.choice(NAME_FONTS), (width / 2, top / 2 + 2), (width * 0.8, top), strip)
     if not plain and rng.random() < 0.7:
         _line(draw, str(rng.choice(SLOGANS)), rng.choice(NAME_FONTS), (width / 2, (height + bottom) / 2 - 2),
               (width * 0.7, height - bottom), strip)  # fmt: skip
@@ -168,6 +173,17 @@ def _line(draw, text, font, centre, room, ink):
     if length > room[0]:
         face = _font(str(font), max(6, int(size * room[0] / length)))
     draw.text(centre, text, font=face, fill=ink, anchor="mm")
+
+
+def _spaced(draw, text, font, centre, pitch, high, ink):
+    """Writes `text` with `pitch` pixels from one character to the next, `high` pixels high."""
+    face = _font(font, 24)
+    _, up, _, down = face.getbbox("H")
+    x = centre[0] - pitch * (len(text) - 1) / 2
+    for character in text:
+        if character != " ":
+            _stretched(draw, character, face, high / (down - up), x, centre[1], pitch * 0.86, ink)
+        x += pitch
 
 
 def _characters(draw, rng, text, font, top, bottom, ink):

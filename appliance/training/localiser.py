@@ -30,6 +30,8 @@ from .scenes import SMALLEST_WIDTH, Composer
 PEAK_RATE = 2e-3
 # At these shares of the time the network's own mistakes are fed back.
 MEND_AT = (0.45, 0.7)
+# What it takes on a background to be a mistake worth showing again: a little below the product's threshold.
+TRAP_SCORE = 0.2
 CHECKPOINT = "localiser.pt"
 # Cells whose target heat is above this also answer for the corners.
 CORNER_HEAT = 0.5
@@ -223,7 +225,7 @@ def mend(composer: Composer, network: nn.Module) -> None:
                 scene.corners[int(np.argmax(overlap))] = detection.corners
                 refined += 1
     for scene in composer.backgrounds:
-        fooled = [detection.corners.mean(0) for detection in locate(forward_with(network), scene.levels[0], 0.05)]
+        fooled = [detection.corners.mean(0) for detection in locate(forward_with(network), scene.levels[0], TRAP_SCORE)]
         scene.traps = np.array(fooled, np.float32).reshape(-1, 2)
     composer.trapping = [scene for scene in composer.backgrounds if len(scene.traps)]
     print(f"mend: {refined} real plates with corners, {len(composer.trapping)} backgrounds with traps", flush=True)

@@ -1,7 +1,7 @@
 """From the localiser's maps to plates, and how many of the true ones that finds.
 
 `locate` is what the product does with a frame, in the plainest form; the figures of the model
-card come from `python -m training.locating`, which runs the exported file on pictures that
+card come from `python -m training evaluate`, which runs the exported file on pictures that
 nothing was trained on.
 """
 
@@ -131,10 +131,3 @@ def match(found: list[Detection], boxes: list[np.ndarray]) -> tuple[list[float],
         else:
             best = [max(pair) for pair in zip(best, overlaps, strict=True)]
     return best, false
-
-
-if __name__ == "__main__":
-    exported = load(Path("appliance/models/localiser.onnx"))
-    for name in ("scenes-mixed", "scenes-openimages", "scenes-br", "scenes-eu", "backgrounds"):
-        evaluate(exported, name, splits.VALIDATE)
-    evaluate(exported, "us-scenes", splits.EVALUATE)

@@ -196,14 +196,19 @@ def export(folder: Path, peer: Peer, path: Path):
     reader.load_state_dict(torch.load(folder / "reader.pt")["reader"])
     inputs, text, state = validation(peer)
     characters, states = outputs(reader, inputs)
-    reader.cooling = torch.tensor([_cooling(characters.flatten(0, 1), text.flatten()), _cooling(states, state)])
+    reader.cooling = torch.tensor([_cooling(characters, text), _cooling(states[:, None], state[:, None])])
     torch.onnx.export(reader, (inputs[:1],), path, input_names=["plate"], output_names=["characters", "state"],
                       opset_version=12, dynamo=False)  # fmt: skip
     print(f"{path.name}: logits times {reader.cooling.tolist()}")
 
 
 def _cooling(logits, target):
-    """What to multiply the logits with so that the likelihood of the truth is highest."""
-    choices = torch.linspace(0.4, 1.6, 61)
-    errors = [F.cross_entropy(logits * choice, target, ignore_index=IGNORE).item() for choice in choices]
-    return choices[int(np.argmin(errors))].item()
+    """What to multiply the logits [N, slots, classes] with so that the confidence of whole reads comes nearest to the truth.
+
+    By Brier score, which a few wrong or debatable texts of the truth cannot rule as they would a likelihood.
+    """
+    known = target[:, 0] != IGNORE
+    logits, right = logits[known], (logits.argmax(-1) == target).all(1)[known].float()
+    choices = torch.linspace(0.5, 2, 76)
+    scores = [(F.softmax(logits * choice, -1).amax(-1).prod(1) - right).square().mean().item() for choice in choices]
+    return choices[int(np.argmin(scores))].item()

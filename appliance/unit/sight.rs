@@ -16,7 +16,7 @@ use crate::console::LivePicture;
 use crate::health::CameraWatch;
 use crate::passage::{Passages, Verdict};
 use crate::system::Clock;
-use crate::vision::{Sighting, Vision};
+use crate::vision::{MotionGate, Sighting, Vision};
 use crate::words::{CameraId, Moment};
 
 /// How long the thread waits for a frame before it shows a sign of life.
@@ -83,53 +83,44 @@ impl Sight {
         Duration::from_micros(self.look_micros.load(Ordering::Relaxed).into())
     }
 
-    fn run(
-        &self,
-        mut vision: Vision,
-        mut passages: Passages,
-        reads: &SyncSender<Verdict>,
-        clock: &dyn Clock,
-    ) {
-        let mut shown = None;
+    fn run(&self, vision: Vision, passages: Passages, reads: &SyncSender<Verdict>, clock: &dyn Clock) {
+        let mut eye = Eye { vision, passages, gate: MotionGate::default(), shown: None };
         while !self.stop.load(Ordering::Relaxed) {
             self.pulse.beat(clock.now());
             let verdicts = match self.frames.take(PATIENCE) {
-                Some(frame) => self.see(&mut vision, &mut passages, &mut shown, &frame),
-                None => passages.tick(clock.now()),
+                Some(frame) => self.see(&mut eye, &frame),
+                None => eye.passages.tick(clock.now()),
             };
             hand_on(verdicts, reads);
         }
-        hand_on(passages.finish(), reads);
+        hand_on(eye.passages.finish(), reads);
     }
 
-    fn see(
-        &self,
-        vision: &mut Vision,
-        passages: &mut Passages,
-        shown: &mut Option<Moment>,
-        frame: &Frame,
-    ) -> Vec<Verdict> {
+    fn see(&self, eye: &mut Eye, frame: &Frame) -> Vec<Verdict> {
+        if let Err(error) = self.watch().see(frame) {
+            warn!(camera = %self.camera, %error, "a frame could not be examined");
+        }
+        // Whoever aims the camera wants to see it all, also a still street.
+        let is_watched = self.live.receiver_count() > 0;
+        if !eye.gate.opens(frame.luma(), frame.taken) && !is_watched {
+            return eye.passages.tick(frame.taken);
+        }
         let started = Instant::now();
-        let sightings = vision.look(frame.luma()).unwrap_or_else(|error| {
+        let sightings = eye.vision.look(frame.luma()).unwrap_or_else(|error| {
             // One frame that cannot be looked at is no reason to miss the next.
             error!(camera = %self.camera, %error, "a frame could not be read");
             Vec::new()
         });
         let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
         self.look_micros.store(micros, Ordering::Relaxed);
-        if let Err(error) = self.watch().see(frame) {
-            warn!(camera = %self.camera, %error, "a frame could not be examined");
+        if is_watched && eye.shown.is_none_or(|last| frame.taken.since(&last) >= LIVE_EVERY) {
+            eye.shown = Some(frame.taken);
+            self.show(frame, &sightings);
         }
-        self.show(frame, &sightings, shown);
-        passages.see(frame, sightings)
+        eye.passages.see(frame, sightings)
     }
 
-    fn show(&self, frame: &Frame, sightings: &[Sighting], shown: &mut Option<Moment>) {
-        if self.live.receiver_count() == 0 || shown.is_some_and(|last| frame.taken.since(&last) < LIVE_EVERY)
-        {
-            return;
-        }
-        *shown = Some(frame.taken);
+    fn show(&self, frame: &Frame, sightings: &[Sighting]) {
         match live::picture(frame, sightings) {
             Ok(picture) => {
                 self.live.send_replace(Some(Arc::new(picture)));
@@ -137,6 +128,15 @@ impl Sight {
             Err(error) => warn!(camera = %self.camera, %error, "the live picture could not be encoded"),
         }
     }
+}
+
+/// What the thread alone holds.
+struct Eye {
+    vision: Vision,
+    passages: Passages,
+    gate: MotionGate,
+    /// When the live picture was last encoded.
+    shown: Option<Moment>,
 }
 
 /// Waits where the next stage is busy: frames are skipped meanwhile, reads never.

@@ -395,7 +395,8 @@ fn audit_view(line: &str) -> Option<AuditEntry> {
 fn in_words(what: &serde_json::Value) -> String {
     let event = what["event"].as_str().unwrap_or("something").replace('-', " ");
     let fields: BTreeMap<&String, &serde_json::Value> = what.as_object().into_iter().flatten().collect();
-    let details = fields.into_iter().filter(|(name, value)| *name != "event" && !value.is_null());
+    let told = |value: &serde_json::Value| !value.is_null() && value.as_str() != Some("");
+    let details = fields.into_iter().filter(|(name, value)| *name != "event" && told(value));
     let details: Vec<String> = details
         .map(|(name, value)| {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -11,7 +11,7 @@ pub struct Config {
     /// How sure the localiser must be that a place is a plate. Default 0.3. Raise it where badges,
     /// grilles or signs are read as plates; lower it where distant plates are missed.
     pub found_floor: Probability,
-    /// How sure the reader must be of the whole text for one frame's sighting to count. Default 0.01:
+    /// How sure the reader must be of the whole text for one frame's sighting to count. Default 0.03:
     /// the vote over a passage, not one frame, decides. Raise it where signs are read as plates.
     pub read_floor: Probability,
     /// How sure the reader must be of each single character, on average. Default 0.4: letters of a
@@ -23,7 +23,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             found_floor: Probability::clamped(0.3),
-            read_floor: Probability::clamped(0.01),
+            read_floor: Probability::clamped(0.03),
             character_floor: Probability::clamped(0.4),
         }
     }

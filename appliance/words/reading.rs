@@ -175,11 +175,12 @@ impl StateReading {
         Probability::clamped(f64::from(self.0[state as usize]))
     }
 
-    /// The most likely state, or none where "unknown" is likelier than any.
+    /// The state that is likelier than all else together; none where the plate leaves it open. A wrong state
+    /// stops an innocent driver, an unknown one asks a person to look.
     pub fn best(&self) -> Option<(State, Probability)> {
         let state =
             State::ALL.into_iter().max_by(|a, b| self.0[*a as usize].total_cmp(&self.0[*b as usize]))?;
-        (self.0[state as usize] > self.0[51]).then(|| (state, self.probability_of(state)))
+        (self.0[state as usize] >= 0.5).then(|| (state, self.probability_of(state)))
     }
 
     /// As [`Reading::combine`].

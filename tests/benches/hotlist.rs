@@ -1,6 +1,6 @@
 //! A hot list of a million entries: import, delta, matching, memory, disk.
 //!
-//! Prints each figure and writes them to `target/bench/hotlist.json`, flat names to numbers.
+//! Figures go to `target/bench/summary.json`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,6 +12,9 @@ use milepost::hotlist::{
     digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
+
+#[path = "support/summary.rs"]
+mod summary;
 
 const ENTRIES: usize = 1_000_000;
 const READS: usize = 10_000;
@@ -201,14 +204,6 @@ fn size(folder: &Path) -> u64 {
 }
 
 fn report(figures: &[(&str, f64)]) {
-    for (name, value) in figures {
-        println!("{name:34} {value:10.3}");
-    }
-    let figures: serde_json::Map<String, serde_json::Value> =
-        figures.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("bench");
-    std::fs::create_dir_all(&folder).expect("the target folder can be written");
-    let json = serde_json::to_vec_pretty(&figures).expect("names and numbers are JSON");
-    std::fs::write(folder.join("hotlist.json"), json).expect("the target folder can be written");
+    let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+    summary::add(figures.iter().map(|(name, value)| ((*name).to_owned(), rounded(*value).into())).collect());
 }

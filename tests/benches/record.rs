@@ -1,5 +1,5 @@
-//! How many records a second go to the disk and off it, and what a backlog of a million costs. Prints one flat
-//! JSON object; the folder can be chosen with MILEPOST_BENCH_FOLDER, because fsync on a memory disk costs nothing.
+//! How many records a second go to the disk and off it, and what a backlog of a million costs. Figures go
+//! to `target/bench/summary.json`; the folder of the records can be chosen with MILEPOST_BENCH_FOLDER, because fsync on a memory disk costs nothing.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +11,9 @@ use milepost::crypto::{Digest, UnitKey, random};
 use milepost::record::{Config, Kind, NewRecord, Records, Stored};
 use milepost::system::{Clock, RealDisk, SystemClock};
 use milepost::words::{Moment, RecordId};
+
+#[path = "support/summary.rs"]
+mod summary;
 
 const BACKLOG: usize = 1_000_000;
 const PICTURE: usize = 60_000;
@@ -32,13 +35,13 @@ fn main() {
     let program = std::env::current_exe().expect("a running program has a path");
     let output = Command::new(program).env(REOPEN, folder.path()).output().expect("it can be run again");
     let reopened: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
-    let mut summary = serde_json::json!({
+    let mut figures = serde_json::json!({
         "records_stored_per_s": stored_per_s,
         "records_purged_per_s": purged_per_s,
     });
-    let measured = summary.as_object_mut().expect("it was just made");
+    let measured = figures.as_object_mut().expect("it was just made");
     measured.extend(reopened.as_object().expect("it prints an object").clone());
-    println!("{summary:#}");
+    summary::add(measured.clone());
 }
 
 fn open(folder: &Path, key: &UnitKey) -> Records {

@@ -58,7 +58,7 @@ impl Site {
             r#"[unit]
 id = "{UNIT}"
 state_dir = "state"
-key_file = "unit-key"
+key_file = "seal.key"
 
 [[camera]]
 name = "lane-1"
