@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use milepost::commands::in_full;
 use milepost::commands::{audit, check, demo, enroll, hotlist, read, receive, run};
 
 /// Roadside licence-plate reader: reads plates, matches hot lists, delivers evidence, and knows when it
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("milepost: {error:#}");
+        eprintln!("milepost: {}", in_full(&error));
         ExitCode::FAILURE
     })
 }

@@ -89,6 +89,10 @@ impl RtspUrl {
             Some((credentials, host)) => (Some(credentials), host),
             None => (None, authority),
         };
+        // A bare / in a password cuts the address in two, and its halves would be shown as host and path.
+        if credentials.is_none() && host.contains(':') && path.contains('@') {
+            return Err(SourceError::Encoding);
+        }
         check_host(host)?;
         let (user, password) = match credentials.map(|text| text.split_once(':').unwrap_or((text, ""))) {
             None => (None, None),
@@ -290,6 +294,8 @@ mod tests {
         assert_eq!(Source::parse("rtsp://user:pw@/x"), Err(SourceError::NoHost));
         assert_eq!(Source::parse("rtsp://user:pw@cam:port/x"), Err(SourceError::Host("cam:port".into())));
         assert_eq!(Source::parse("rtsp://a:%zz@cam/x"), Err(SourceError::Encoding));
+        assert_eq!(Source::parse("rtsp://admin:hun/ter2@cam/x"), Err(SourceError::Encoding));
+        assert_eq!(Source::parse("rtsp://admin:12/34@cam/x"), Err(SourceError::Encoding));
         assert_eq!(Source::parse("scene:moon"), Err(SourceError::Scene("moon".into())));
     }
 }

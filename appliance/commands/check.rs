@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::in_full;
 use super::run::unit_key;
 use crate::capture::{self, Capture, Frame, Latest, LinkState};
 use crate::config::Config;
@@ -53,10 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         fit &= !matches!(finding, Bad(_));
         tell(what, &finding);
     };
-    check(
-        "unit key",
-        unit_key(&config).map_or_else(|error| Bad(format!("{error:#}")), |_| Good("there".into())),
-    );
+    check("unit key", unit_key(&config).map_or_else(|error| Bad(in_full(&error)), |_| Good("there".into())));
     check("storage", storage(&config));
     check("clock", clock());
     check("models", models(&config));
@@ -125,7 +123,7 @@ fn watch(camera: &capture::Config) -> Finding {
             return Good(format!("pictures of {}x{} from {}", luma.width, luma.height, camera.source));
         }
         if let LinkState::Faulted(fault) = capture.status().state {
-            return Bad(format!("{fault} {}", fault.mend()));
+            return Bad(format!("{fault}. {}", fault.mend()));
         }
     }
     Bad(format!("no picture from {} within {} s", camera.source, CAMERA_PATIENCE.as_secs()))
@@ -161,7 +159,7 @@ fn broker(config: &Config) -> anyhow::Result<Finding> {
                 link.close().await;
                 Good(format!("{address} takes our certificate"))
             }
-            Err(fault) => Bad(format!("{address}: {fault} {}", fault.mend())),
+            Err(fault) => Bad(format!("{address}: {fault}: {}", fault.mend())),
         }
     }))
 }

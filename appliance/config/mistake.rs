@@ -72,8 +72,17 @@ fn mistake(text: &str, file: &Path, mut field: String, error: &toml::de::Error) 
     let span = error.span().unwrap_or(0..0);
     let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
     let value = text.get(span).unwrap_or_default().lines().next().unwrap_or_default().trim();
-    let value = without_password(value);
-    let problem = error.message().lines().collect::<Vec<_>>().join(", ");
+    let mut problem = error.message().lines().collect::<Vec<_>>().join(", ");
+    let value = if field.ends_with("password") {
+        // The password itself, most likely, where only its place belongs.
+        let secret = value.trim_matches(['"', '\'']);
+        if !secret.is_empty() {
+            problem = problem.replace(secret, "***");
+        }
+        "***".to_owned()
+    } else {
+        without_password(value)
+    };
 
     let mut mend = None;
     if let Some(unknown) = quoted_after(&problem, "unknown field") {
@@ -88,10 +97,14 @@ fn mistake(text: &str, file: &Path, mut field: String, error: &toml::de::Error) 
     } else if let Some(missing) = quoted_after(&problem, "missing field") {
         field = joined(&field, missing);
     }
-    let mend = mend.or_else(|| explained(&field));
+    let mend = mend.or_else(|| if field.is_empty() { Some(SYNTAX.to_owned()) } else { explained(&field) });
     let value = if problem.starts_with("missing field") { String::new() } else { value };
     Box::new(Mistake { file: file.to_owned(), line, field, value, problem, mend })
 }
+
+/// How to mend what is no TOML.
+const SYNTAX: &str = "compare the line with the sample configuration (config/milepost.toml): texts stand between \
+                      quotation marks, a table's name in brackets on a line of its own";
 
 /// A camera's address may hold a password, and messages go into journals.
 fn without_password(value: &str) -> String {

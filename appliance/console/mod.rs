@@ -27,8 +27,9 @@ use std::time::Duration;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::system::Clock;
 use certificate::Identity;
@@ -100,8 +101,6 @@ pub enum ConsoleError {
     Accounts(#[from] AccountsError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    #[error("the console cannot listen on {address}: {source}")]
-    Listen { address: SocketAddr, source: std::io::Error },
 }
 
 /// The console while it runs.
@@ -110,8 +109,13 @@ pub struct Console {
     fingerprint: String,
     first_code: Option<OneTimeCode>,
     handle: Handle<SocketAddr>,
+    stop: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
+
+/// The address may not be there yet: its interface comes up when a technician plugs in.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(15);
 
 impl Console {
     /// Opens accounts and certificate in `folder` (made if need be) and serves from a task of its own.
@@ -130,21 +134,29 @@ impl Console {
         let lock = Duration::from_secs(60 * u64::from(config.lock_min.get()));
         let (accounts, first_code) = Accounts::open(folder, lock)?;
 
-        let cannot = |source| ConsoleError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
         let tls = RustlsConfig::from_config(identity.tls);
         let handle = Handle::new();
-        let server = axum_server::from_tcp_rustls(listener, tls).map_err(cannot)?.handle(handle.clone());
         let desk = Arc::new(Desk::new(unit, clock, accounts, identity.fingerprint.clone()));
         let service = routes::router(desk).into_make_service_with_connect_info::<SocketAddr>();
+        let (stop, mut stopped) = watch::channel(false);
+        let first = bind(listen, &identity.fingerprint);
+        let address = first.as_ref().map_or(listen, |(_, address)| *address);
+        let fingerprint = identity.fingerprint.clone();
+        let serving = handle.clone();
         let server = tokio::spawn(async move {
-            if let Err(error) = server.serve(service).await {
+            let listener = tokio::select! {
+                listener = until_bound(first, listen, &fingerprint) => listener,
+                _ = stopped.wait_for(|stop| *stop) => return,
+            };
+            let served = match axum_server::from_tcp_rustls(listener, tls) {
+                Ok(server) => server.handle(serving).serve(service).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = served {
                 error!(%error, "the console stopped");
             }
         });
-        info!(%address, fingerprint = identity.fingerprint, "the console listens");
-        Ok(Self { address, fingerprint: identity.fingerprint, first_code, handle, server })
+        Ok(Self { address, fingerprint: identity.fingerprint, first_code, handle, stop, server })
     }
 
     /// Where it listens; tells the port where the configuration said 0.
@@ -164,9 +176,49 @@ impl Console {
 
     /// Lets open answers end, for two seconds, then stops.
     pub async fn stop(self) {
+        self.stop.send_replace(true);
         self.handle.graceful_shutdown(Some(Duration::from_secs(2)));
         // Fails only where the server's task panicked, which the runtime has reported.
         self.server.await.ok();
+    }
+}
+
+/// Listens, or says once why it cannot.
+fn bind(listen: SocketAddr, fingerprint: &str) -> Option<(TcpListener, SocketAddr)> {
+    match try_bind(listen) {
+        Ok((listener, address)) => {
+            info!(%address, fingerprint, "the console listens");
+            Some((listener, address))
+        }
+        Err(error) => {
+            warn!(address = %listen, %error, "the console cannot listen there yet; it is tried again and again");
+            None
+        }
+    }
+}
+
+fn try_bind(listen: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(listen)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn until_bound(
+    first: Option<(TcpListener, SocketAddr)>,
+    listen: SocketAddr,
+    fingerprint: &str,
+) -> TcpListener {
+    if let Some((listener, _)) = first {
+        return listener;
+    }
+    let mut rest = RETRY_MIN;
+    loop {
+        tokio::time::sleep(rest).await;
+        rest = (rest * 2).min(RETRY_MAX);
+        if let Ok((listener, address)) = try_bind(listen) {
+            info!(%address, fingerprint, "the console listens");
+            return listener;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::config::Config;
 use super::events::{Event, batch};
@@ -459,7 +459,12 @@ impl Session {
     }
 
     fn note_fault(&self, fault: LinkFault, retry_in: Duration) {
-        warn!(%fault, mend = fault.mend(), ?retry_in, "no connection to the broker");
+        // Told once at the higher level: a broker that is gone for a week must not fill the journal.
+        if matches!(&self.status.borrow().link, LinkState::Down { fault: known, .. } if *known == fault) {
+            debug!(%fault, ?retry_in, "still no connection to the broker");
+        } else {
+            warn!(%fault, mend = fault.mend(), ?retry_in, "no connection to the broker");
+        }
         let at = self.clock.now().wall;
         self.status.send_modify(|status| {
             let since = match status.link {

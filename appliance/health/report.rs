@@ -54,6 +54,7 @@ pub struct ServiceReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CameraReport {
     pub camera: CameraId,
+    /// Whether pictures come; not yet in the first seconds, without a fault.
     pub streaming: bool,
     /// What is wrong with the link, in words.
     pub fault: Option<String>,
@@ -139,7 +140,7 @@ impl Facts<'_> {
     }
 
     fn cameras(&self, findings: &mut Vec<Finding>) {
-        let lost = self.cameras.iter().filter(|camera| !camera.streaming);
+        let lost = self.cameras.iter().filter(|camera| camera.fault.is_some());
         findings.extend(lost.map(|camera| Finding {
             reason: Reason::CameraLost,
             camera: Some(camera.camera.clone()),

@@ -85,6 +85,7 @@ struct Cause {
 impl Service {
     /// `latched` is what [`Service::latched`] gave before the restart.
     pub fn new(latched: Vec<Standing>, now: Moment) -> Self {
+        let since = latched.iter().map(|standing| standing.since).min().unwrap_or(now.wall);
         let causes = latched
             .into_iter()
             .map(|standing| {
@@ -93,7 +94,7 @@ impl Service {
                 (key, Cause { began: now, last_found: now, raised: Some(standing), detail })
             })
             .collect();
-        let mut service = Self { causes, state: ServiceState::InService, since: now.wall };
+        let mut service = Self { causes, state: ServiceState::InService, since };
         service.state = service.judged();
         service
     }
@@ -259,10 +260,11 @@ mod tests {
         observe_every_second(&mut service, 30..500, &[]);
         assert_eq!(service.state(), ServiceState::OutOfService);
 
-        let mut service = Service::new(service.latched(), at(0));
+        let mut service = Service::new(service.latched(), at(600));
         assert_eq!(service.state(), ServiceState::OutOfService);
-        observe_every_second(&mut service, 0..100, &[]);
-        let change = service.return_to_service(person(), "aimed again", at(100)).unwrap();
+        assert_eq!(service.since(), at(20).wall);
+        observe_every_second(&mut service, 600..700, &[]);
+        let change = service.return_to_service(person(), "aimed again", at(700)).unwrap();
         assert_eq!((change.to, change.by), (ServiceState::InService, Some(person())));
         assert_eq!(service.latched(), []);
     }

@@ -1,3 +1,5 @@
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -14,6 +16,8 @@ pub fn start(default_filter: &str) -> &'static str {
         registry.with(journal).init();
         return "logging to the journal: journalctl -u milepost";
     }
-    registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init();
+    // Colours are for people's terminals: in a file they break every search.
+    let colours = std::io::stderr().is_terminal();
+    registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours)).init();
     "logging to standard error"
 }

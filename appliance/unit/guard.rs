@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::error;
 
 use super::courier::Courier;
 use super::duty::Duty;
@@ -133,7 +133,7 @@ impl Guard {
     fn broker_report(&self, now: Moment) -> BrokerReport {
         let status = self.broker.borrow();
         let fault = match &status.link {
-            delivery::LinkState::Down { fault, mend, .. } => Some(format!("{fault} {mend}")),
+            delivery::LinkState::Down { fault, mend, .. } => Some(format!("{fault}: {mend}")),
             _ => None,
         };
         BrokerReport {
@@ -145,19 +145,17 @@ impl Guard {
         }
     }
 
-    /// Each camera's coming and going is an entry of the audit log.
+    /// Each camera's coming and going is an entry of the audit log; capture tells the journal.
     fn note_links(&self, links: &mut [bool]) {
         for (camera, was_up) in self.cameras.iter().zip(links) {
             let status = camera.capture.status();
             let name = camera.sight.camera.clone();
             let event = match status.state {
                 LinkState::Faulted(fault) if *was_up => {
-                    warn!(camera = %name, %fault, mend = fault.mend(), "the camera is lost");
                     *was_up = false;
                     Event::CameraFault { camera: name, fault: fault.to_string() }
                 }
                 LinkState::Streaming(_) if !*was_up => {
-                    info!(camera = %name, "the camera is back");
                     *was_up = true;
                     Event::CameraRecovered { camera: name }
                 }
@@ -194,16 +192,20 @@ impl Watched {
             _ => None,
         };
         let fault = match &status.state {
-            LinkState::Faulted(fault) => Some(format!("{fault} {}", fault.mend())),
-            // A camera is given as long as a fault takes to be noticed before it counts as lost.
-            LinkState::Connecting if now.since(&status.since) > Duration::from_secs(5) => {
+            LinkState::Ended => Some("its pictures have come to their end".to_owned()),
+            LinkState::Faulted(fault) => Some(format!("{fault}. {}", fault.mend())),
+            // Each attempt to reach a lost camera is not a return. A camera that is connected for the first time
+            // is given as long as a fault takes to be noticed.
+            LinkState::Connecting
+                if status.faults > 0 || now.since(&status.since) > Duration::from_secs(5) =>
+            {
                 Some("it is being connected".to_owned())
             }
             _ => None,
         };
         CameraReport {
             camera: self.sight.camera.clone(),
-            streaming: fault.is_none() && !matches!(status.state, LinkState::Ended),
+            streaming: stream.is_some(),
             fault,
             frames_per_s: stream.map_or(0.0, |stream| stream.fps),
             width: stream.map_or(0, |stream| stream.width as u32),

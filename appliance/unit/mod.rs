@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::alert::Alerts;
 use crate::audit::{Audit, AuditError, Event, Who};
@@ -124,7 +124,7 @@ impl Unit {
         let (audit, _) = Audit::open(&folder.join("audit"), disk.clone(), clock.clone())?;
         let audit = Arc::new(audit);
         audit.append(Who::Unit, Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() })?;
-        let (records, recovered) = Records::open(
+        let (records, _) = Records::open(
             config.record.clone(),
             &folder.join("records"),
             key,
@@ -133,7 +133,6 @@ impl Unit {
             audit.clone(),
         )?;
         let records = Arc::new(records);
-        info!(records = recovered.records, took = ?recovered.took, "records opened");
         let (hotlist, updates) = Hotlist::open(&folder.join("lists"), key, &config.hotlist)?;
 
         let service = Service::new(saved.latched()?, clock.now());

@@ -239,7 +239,7 @@ impl Window {
         let (up, since, trouble) = match &status.link {
             BrokerState::Connected { since } => (true, Some(*since), None),
             BrokerState::Down { since, fault, mend } => {
-                (false, Some(*since), Some(format!("{fault} {mend}")))
+                (false, Some(*since), Some(format!("{fault}: {mend}")))
             }
             BrokerState::Connecting => (false, None, Some("It is being connected.".to_owned())),
             BrokerState::Stopped => (false, None, Some("The unit is stopping.".to_owned())),
@@ -282,7 +282,7 @@ impl Watched {
         let (up, fps, trouble) = match &status.state {
             LinkState::Streaming(stream) => (true, stream.fps, None),
             LinkState::Connecting => (false, 0.0, Some("It is being connected.".to_owned())),
-            LinkState::Faulted(fault) => (false, 0.0, Some(format!("{fault} {}", fault.mend()))),
+            LinkState::Faulted(fault) => (false, 0.0, Some(format!("{fault}. {}", fault.mend()))),
             LinkState::Ended => (false, 0.0, Some("Its pictures have come to their end.".to_owned())),
         };
         let link = Link { up, since: status.since.wall, trouble };

@@ -7,12 +7,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
+use gstreamer_app::AppSrc;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
+use milepost::capture::scene::{self, ScenePlate, Traffic};
+use milepost::capture::{Chroma, Planes};
 
 pub const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 threads=1 ! rtph264pay name=pay0 config-interval=1";
 pub const H265: &str = "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 option-string=pools=1:frame-threads=1 ! h265parse ! rtph265pay name=pay0 config-interval=1";
@@ -36,6 +40,8 @@ pub struct Served<'a> {
     pub login: Option<(&'a str, &'a str)>,
     /// A PEM file with certificate and key.
     pub tls: Option<&'a Path>,
+    /// What the cars of rendered traffic carry, `ABC123;ma` each; none: a bouncing ball.
+    pub traffic: &'a [&'a str],
 }
 
 impl RtspServer {
@@ -48,6 +54,9 @@ impl RtspServer {
         }
         if let Some(certificate) = served.tls {
             command.env("RTSP_CERTIFICATE", certificate);
+        }
+        if !served.traffic.is_empty() {
+            command.env("RTSP_TRAFFIC", served.traffic.join(" "));
         }
         // What GStreamer grumbles about cut connections is of no interest here.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -125,19 +134,56 @@ fn caps(width: i32, height: i32) -> gst::Caps {
         .build()
 }
 
+/// Traffic as a camera of [`TRAFFIC_FPS`] sees it, until nobody looks any more.
+fn drive(source: &AppSrc, plates: &str) {
+    let plates: Vec<_> =
+        plates.split(' ').map(|plate| ScenePlate::try_from(plate.to_owned()).unwrap()).collect();
+    let mut traffic = Traffic::new(&plates, 1);
+    let started = Instant::now();
+    for step in 0.. {
+        let due = Duration::from_secs(1) * step / TRAFFIC_FPS;
+        std::thread::sleep(due.saturating_sub(started.elapsed()));
+        let picture = traffic.picture((started.elapsed().as_secs_f64() * f64::from(scene::FPS)) as u64);
+        if source.push_buffer(gst::Buffer::from_mut_slice(i420(&picture))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Half of what the scene can give: encoder, decoder and the tested program share a machine.
+const TRAFFIC_FPS: u32 = 10;
+
+fn i420(picture: &dyn Planes) -> Vec<u8> {
+    let Some(Chroma::Separate { u, v }) = picture.chroma() else { panic!("the scene is in colour") };
+    let rows = [picture.luma(), u, v].map(|plane| (0..plane.height).flat_map(move |y| plane.row(y)));
+    rows.into_iter().flatten().copied().collect()
+}
+
 fn server(latest_media: &Arc<Mutex<Option<gst::Element>>>) -> gst_rtsp_server::RTSPServer {
     let told = |name: &str| std::env::var(name).ok();
     let server = gst_rtsp_server::RTSPServer::new();
     server.set_address("127.0.0.1");
     server.set_service(&told("RTSP_PORT").unwrap());
     let factory = gst_rtsp_server::RTSPMediaFactory::new();
+    let traffic = told("RTSP_TRAFFIC");
+    let (source, caps) = match traffic {
+        Some(_) => ("appsrc is-live=true do-timestamp=true format=time", caps(1280, 720)),
+        None => ("videotestsrc is-live=true pattern=ball", caps(320, 240)),
+    };
     factory.set_launch(&format!(
-        "( videotestsrc is-live=true pattern=ball name=pictures ! capsfilter name=size caps=\"{}\" ! {} )",
-        caps(320, 240),
+        "( {source} name=pictures ! capsfilter name=size caps=\"{caps}\" ! {} )",
         told("RTSP_ENCODE").unwrap()
     ));
     let latest = Arc::clone(latest_media);
-    factory.connect_media_configure(move |_, media| *latest.lock().unwrap() = Some(media.element()));
+    factory.connect_media_configure(move |_, media| {
+        if let Some(plates) = traffic.clone() {
+            let bin = media.element().downcast::<gst::Bin>().unwrap();
+            let source = bin.by_name("pictures").unwrap().downcast::<AppSrc>().unwrap();
+            source.set_caps(Some(&caps));
+            std::thread::spawn(move || drive(&source, &plates));
+        }
+        *latest.lock().unwrap() = Some(media.element());
+    });
     let login = told("RTSP_USER").zip(told("RTSP_PASSWORD"));
     let certificate =
         told("RTSP_CERTIFICATE").map(|path| gst_rtsp_server::gio::TlsCertificate::from_file(path).unwrap());

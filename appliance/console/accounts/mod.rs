@@ -94,19 +94,16 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Opens `accounts.json` in `folder`, or begins it; then the one-time code for the first administrator
-    /// comes along, this once. `lock` is how long an account stays locked.
+    /// Opens `accounts.json` in `folder`, or begins it. Until somebody has used it, a one-time code for the
+    /// first administrator comes along, a new one each time: who missed the last one restarts the unit.
+    /// `lock` is how long an account stays locked.
     pub fn open(folder: &Path, lock: Duration) -> Result<(Self, Option<OneTimeCode>), AccountsError> {
         let path = folder.join("accounts.json");
         let decoy = OneTimeCode::generate().hash();
-        match Book::load(&path)? {
-            Some(book) => Ok((Self { path, book, lock, decoy }, None)),
-            None => {
-                let mut accounts = Self { path, book: Book::default(), lock, decoy };
-                let code = accounts.renew_first_code()?;
-                Ok((accounts, Some(code)))
-            }
-        }
+        let book = Book::load(&path)?.unwrap_or_default();
+        let mut accounts = Self { path, book, lock, decoy };
+        let code = accounts.first_boot().then(|| accounts.renew_first_code()).transpose()?;
+        Ok((accounts, code))
     }
 
     /// A new code that makes an administrator, for who has the unit itself in hand; the former is void.

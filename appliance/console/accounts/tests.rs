@@ -52,6 +52,18 @@ fn a_restart_keeps_accounts_and_prints_no_second_code() {
 }
 
 #[test]
+fn a_code_that_nobody_used_is_replaced_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, missed) = Accounts::open(folder.path(), LOCK).unwrap();
+    let (mut accounts, code) = Accounts::open(folder.path(), LOCK).unwrap();
+    let set_up = |accounts: &mut Accounts, code: Option<OneTimeCode>| {
+        accepted(&accounts.set_up(&code.unwrap().to_string(), "Jo Hill", PASSWORD, at(0)).unwrap())
+    };
+    assert!(!set_up(&mut accounts, missed));
+    assert!(set_up(&mut accounts, code));
+}
+
+#[test]
 fn five_failures_lock_until_the_time_has_passed() {
     let (folder, mut accounts) = with_administrator();
     for attempt in 1..=5 {

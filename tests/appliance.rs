@@ -1,0 +1,284 @@
+//! The whole program against real parts: an RTSP camera, a mosquitto with mutual TLS, a receiver that answers,
+//! a service manager that listens, a person at the console; each of them killed and brought back.
+
+#[allow(dead_code, reason = "the console's own tests use more of it")]
+#[path = "console/client.rs"]
+mod client;
+#[path = "support/department.rs"]
+mod department;
+#[path = "support/program.rs"]
+mod program;
+#[allow(dead_code, reason = "the camera's own tests use more of it")]
+#[path = "support/rtsp.rs"]
+mod rtsp;
+#[path = "support/site.rs"]
+mod site;
+mod support;
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use client::Client;
+use department::files;
+use milepost::enroll::Authority;
+use program::{Appliance, milepost, milepost_ok, said};
+use site::{CAMERA_LOST_WITHIN, LISTED, PASSWORD, Site, UNIT, enrol};
+use support::{Mosquitto, eventually};
+
+/// A change that a person makes must be at the broker within this time.
+const REPORTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Not a test: the process in which the camera serves.
+#[test]
+#[ignore = "the RTSP server of the other tests, started by them"]
+fn rtsp_server_process() {
+    rtsp::serve();
+}
+
+#[test]
+fn a_unit_lives_through_the_loss_of_camera_broker_and_power() {
+    let mut site = Site::open();
+    let mut camera = site.camera(0);
+    // The console's port is not free yet when the unit starts.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    site.configure(&camera, taken.local_addr().unwrap());
+    let verdict = milepost_ok(&["check", "--config", "milepost.toml"], site.folder());
+    assert!(verdict.contains("for north-7, 729 days left"), "{verdict}");
+    let mut logs = verdict;
+
+    let mut unit = Appliance::start(site.folder());
+    unit.tells("READY=1");
+    unit.tells("WATCHDOG=1");
+    drop(taken);
+    let mut person = first_administrator(&unit, site.folder());
+    evidence_goes_its_way(&site);
+    assert!(person.get("/").text().contains("Degraded"), "{}", person.get("/").text());
+
+    let port = camera.port;
+    drop(camera);
+    let lost = Instant::now();
+    let reasons = ["camera-lost", "all-cameras-lost"];
+    eventually("the loss of the camera is reported", || site.department.sees("out-of-service", &reasons));
+    assert!(lost.elapsed() < CAMERA_LOST_WITHIN, "reported after {:?}", lost.elapsed());
+    camera = site.camera(port);
+    eventually("the unit is back by itself", || site.department.sees("degraded", &["aim-unverified"]));
+    next_alert(&site);
+
+    // Power is cut while the broker is gone and evidence waits.
+    site.broker.kill();
+    let raised = site.audited("alert-raised").len();
+    eventually("an alert is raised without a broker", || site.audited("alert-raised").len() > raised);
+    assert!(site.alerts_on_their_way() > 0);
+    logs += &unit.kill();
+    site.broker.restart();
+    unit = Appliance::start(site.folder());
+    eventually("all that was raised arrives", || site.alerts_on_their_way() == 0);
+    next_alert(&site);
+    site.broker.restart();
+    next_alert(&site);
+
+    person = signed_in(&unit, site.folder());
+    taken_out(&site, &mut person);
+    logs += &unit.kill();
+    unit = Appliance::start(site.folder());
+    eventually("it is back online", || site.department.presence()["state"] == "online");
+    assert!(site.department.sees("out-of-service", &["taken-out"]), "{}", site.department.health());
+    person = signed_in(&unit, site.folder());
+    change_service(&mut person, "return", "the window is replaced");
+    eventually("it is in service again", || site.department.sees("degraded", &[]));
+    next_alert(&site);
+
+    drop(camera);
+    nothing_lost_or_doubled(&site);
+    let (status, took, told) = unit.terminate();
+    assert!(status.success(), "{}", told.said);
+    assert!(told.stopping);
+    assert!(took < Duration::from_secs(5), "stopping took {took:?}");
+    eventually("the broker knows that it stopped", || site.department.presence()["state"] == "offline");
+    assert_eq!(site.department.presence()["reason"], "stopped");
+    logs += &told.said;
+    assert_eq!(site.readable_at_rest(), Vec::<String>::new());
+    assert!(!logs.contains(PASSWORD), "the camera's password is in the log");
+    assert!(!logs.contains("panicked") && !logs.contains("ERROR"), "{logs}");
+}
+
+/// The way of one alert: stored, delivered with its pictures, receipted, purged.
+fn evidence_goes_its_way(site: &Site) {
+    let department = &site.department;
+    eventually("a listed car raises an alert", || !department.events("alerts").is_empty());
+    let alert = department.events("alerts").remove(0);
+    let listed = alert["data"]["matched"]["entry"]["plate"].as_str().unwrap().to_owned();
+    assert!(LISTED.contains(&listed.as_str()), "{alert}");
+    eventually("its pictures are delivered", || {
+        department.missing_pictures(std::slice::from_ref(&alert)) == 0
+    });
+    let pictures = alert["data"]["pictures"].as_array().unwrap();
+    assert_eq!(pictures.len(), 2, "{alert}");
+    let ids = pictures.iter().chain([&alert]).map(|record| record["id"].as_str().unwrap());
+    let ids: Vec<_> = ids.collect();
+    eventually("all of it is purged", || {
+        let purged = department.purged();
+        ids.iter().all(|id| purged.contains(*id))
+    });
+    assert_eq!(site.readable_at_rest(), Vec::<String>::new());
+}
+
+fn next_alert(site: &Site) {
+    let before = site.department.events("alerts").len();
+    eventually("another alert arrives", || site.department.events("alerts").len() > before);
+}
+
+/// Every alert that the unit ever raised, and every picture of every alert and read, once.
+fn nothing_lost_or_doubled(site: &Site) {
+    let department = &site.department;
+    eventually("everything has arrived", || {
+        let evidence = [department.events("alerts"), department.events("reads")].concat();
+        site.alerts_on_their_way() == 0 && department.missing_pictures(&evidence) == 0
+    });
+    let mut times = HashMap::new();
+    for event in ["alerts", "reads", "events"].iter().flat_map(|book| department.events(book)) {
+        *times.entry(event["id"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    times.retain(|_, times| *times > 1);
+    assert_eq!(times, HashMap::new());
+}
+
+/// Out of service the unit raises no alert, and says so.
+fn taken_out(site: &Site, person: &mut Client) {
+    let asked = Instant::now();
+    change_service(person, "out-of-service", "the window is broken");
+    eventually("the department hears of it", || site.department.sees("out-of-service", &["taken-out"]));
+    assert!(asked.elapsed() < REPORTED_WITHIN, "reported after {:?}", asked.elapsed());
+    let raised = site.audited("alert-raised").len();
+    let suppressed = site.audited("alert-suppressed").len();
+    eventually("a listed car passes", || site.audited("alert-suppressed").len() > suppressed);
+    assert_eq!(site.audited("alert-raised").len(), raised);
+}
+
+const ADMINISTRATOR: &str = "Dana Ruiz";
+const PASSPHRASE: &str = "three herons by the weir";
+
+/// The console as the log announces it.
+fn console(unit: &Appliance, folder: &Path) -> Client {
+    let address: SocketAddr = unit.word_behind("the console listens address=").parse().unwrap();
+    Client::new(address, &folder.join("state/console"))
+}
+
+fn first_administrator(unit: &Appliance, folder: &Path) -> Client {
+    let code = unit.word_behind("one-time code code=");
+    let mut client = console(unit, folder);
+    client.get("/set-up");
+    let form =
+        [("code", code.as_str()), ("name", ADMINISTRATOR), ("password", PASSPHRASE), ("again", PASSPHRASE)];
+    assert_eq!(client.post("/set-up", &form).status, 303);
+    client
+}
+
+fn signed_in(unit: &Appliance, folder: &Path) -> Client {
+    let mut client = console(unit, folder);
+    client.get("/sign-in");
+    assert_eq!(client.sign_in(ADMINISTRATOR, PASSPHRASE).status, 303);
+    client
+}
+
+fn change_service(person: &mut Client, to: &str, reason: &str) {
+    person.get("/maintenance");
+    let answer = person.post("/maintenance/service", &[("to", to), ("reason", reason)]);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+}
+
+/// What is wrong, and every word that the message must hold.
+const MISTAKES: [(&str, &str, &[&str]); 8] = [
+    ("id = \"unit-1\"", "id = \"Unit 1\"", &["line 2", "unit.id", "Unit 1", "mend:"]),
+    (
+        "source = \"scene:traffic\"",
+        "source = \"http://cam/live\"",
+        &["camera.source", "http", "rtsp", "mend:"],
+    ),
+    (
+        "source = \"scene:traffic\"",
+        "source = \"rtsp://admin:s3same-Open@bad host/live\"",
+        &["camera.source", "bad host", "mend:"],
+    ),
+    ("source = \"scene:traffic\"", "source = \"rtsp://admin:s3same-Open@10.0.0.9/live", &["line 5", "mend:"]),
+    (
+        "source = \"scene:traffic\"",
+        "source = \"rtsp://admin:10/s3same-Open@10.0.0.9/live\"",
+        &["camera.source", "write @ as %40", "mend:"],
+    ),
+    ("name = \"lane-1\"", "password = \"s3same-Open\"", &["camera.password", "credential", "mend:"]),
+    ("retry_max_s = 1", "retry_max_s = 0", &["delivery.broker.retry_max_s", "0", "mend:"]),
+    ("retry_max_s = 1", "retry_maxs = 1", &["delivery.broker.retry_maxs", "did you mean retry_max_s?"]),
+];
+
+const SOUND: &str = r#"[unit]
+id = "unit-1"
+[[camera]]
+name = "lane-1"
+source = "scene:traffic"
+[delivery.broker]
+retry_max_s = 1
+"#;
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_and_nothing_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    for (sound, wrong, words) in MISTAKES {
+        std::fs::write(folder.path().join("wrong.toml"), SOUND.replacen(sound, wrong, 1)).unwrap();
+        for command in ["run", "check"] {
+            let output = milepost(&[command, "--config", "wrong.toml"], folder.path());
+            let said = said(&output);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(said.contains("wrong.toml"), "{said}");
+            for word in words {
+                assert!(said.contains(word), "{word:?} is missing: {said}");
+            }
+            assert!(!said.contains(PASSWORD), "{said}");
+        }
+    }
+    assert_eq!(files(folder.path()).len(), 1, "nothing was made");
+    let output = milepost(&["run", "--config", "nowhere.toml"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("nowhere.toml cannot be read"), "{}", said(&output));
+}
+
+#[test]
+fn check_says_what_must_be_mended_before_the_unit_can_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("milepost.toml"), text).unwrap();
+    let check = || {
+        let output = milepost(&["check", "--config", "milepost.toml"], folder.path());
+        (output.status.code(), said(&output))
+    };
+    let broker = Mosquitto::start();
+    let unit = |broker_port: u16| {
+        SOUND
+            .replace("unit-1", UNIT)
+            .replace("[[camera]]", "state_dir = \"state\"\nkey_file = \"seal.key\"\n[[camera]]")
+            + &format!("port = {broker_port}\n")
+    };
+    let port = broker.client(UNIT).port.get();
+
+    write(&unit(port));
+    let (status, said) = check();
+    assert_eq!(status, Some(1), "{said}");
+    for missing in ["BAD   unit key", "BAD   certificate", "BAD   broker", "BAD   receipts"] {
+        assert!(said.contains(missing), "{missing}: {said}");
+    }
+    assert!(said.contains("ok    camera lane-1"), "{said}");
+
+    enrol(folder.path(), &broker);
+    let (status, said) = check();
+    assert_eq!(status, Some(1), "no receiver is trusted yet: {said}");
+    for sound in ["ok    unit key", "ok    certificate", "ok    broker"] {
+        assert!(said.contains(sound), "{sound}: {said}");
+    }
+
+    let stranger = Authority::create("Somebody Else").unwrap().certificate_pem();
+    std::fs::write(folder.path().join("authority.pem"), stranger).unwrap();
+    let (_, said) = check();
+    assert!(said.contains("BAD   broker"), "{said}");
+    assert!(said.contains("authority"), "it says whose certificate is not trusted: {said}");
+}
