@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test bench lint advisories packages build
+.PHONY: help demo test accuracy bench lint advisories packages build
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
@@ -14,6 +14,9 @@ demo: build ## the whole product on this machine: traffic, a hot list, alerts, e
 test: packages ## every test, with a real broker, RTSP server and browser
 	@echo "Building and running the tests; the first build takes about ten minutes on two cores."
 	cargo test --release --locked
+
+accuracy: packages ## how well plates are read, by slice; writes target/accuracy/summary.json
+	cargo test --release --locked --test accuracy -- --nocapture
 
 bench: packages ## every benchmark; writes target/bench/summary.json
 	@rm -f target/bench/summary.json
