@@ -62,7 +62,13 @@ def random_text(rng, like: str | None = None) -> str:
         pattern = "".join(rng.choice(["A", "9"], size=rng.integers(3, 9)))
     if like is not None and len(pattern) > len(like):
         pattern = pattern[: len(like)]
-    return "".join(str(rng.choice(list(LETTERS), p=LETTER_ODDS) if c == "A" else rng.integers(10)) for c in pattern)
+    text = "".join(str(rng.choice(list(LETTERS), p=LETTER_ODDS) if c == "A" else rng.integers(10)) for c in pattern)
+    return spelled(text)
+
+
+def spelled(text: str) -> str:
+    """As the published truth spells it: a word's O, which most states press with the die of the 0, is a 0."""
+    return text.replace("O", "0") if not any(c in DIGITS for c in text) else text
 
 
 class GlyphSetter:
@@ -190,15 +196,17 @@ def _characters(draw, rng, text, font, top, bottom, ink):
     """Sets the text between `top` and `bottom`, with gap, dash or drawing, a stacked pair now and then."""
     width, _ = SIZE
     slots = []  # (text, relative width, stacked)
-    rest = text
-    if len(text) >= 6 and text[0] in LETTERS and text[1] in LETTERS and rng.random() < 0.12:
-        slots.append((text[:2], 0.6, True))
-        rest = text[2:]
-    gap_at = rng.integers(1, len(rest)) if rng.random() < 0.6 else -1
-    for i, character in enumerate(rest):
+    # Small stacked characters beside the number belong to the kind of plate; the truth of real ones leaves them out.
+    stack = "".join(rng.choice(list(LETTERS if rng.random() < 0.85 else DIGITS), rng.integers(2, 4))) if rng.random() < 0.12 else ""
+    if stack and rng.random() < 0.7:
+        slots.append((stack, 0.6, True))
+    gap_at = rng.integers(1, len(text)) if rng.random() < 0.6 else -1
+    for i, character in enumerate(text):
         if i == gap_at:
             slots.append((str(rng.choice(["", "-", "·", ""])), rng.uniform(0.3, 1.1), False))
         slots.append((character, 1.0, False))
+    if stack and not slots[0][2]:
+        slots.append((stack, 0.6, True))
     room = width * rng.uniform(0.78, 0.96)
     pitch = min(room / sum(s[1] for s in slots), 40)
     x = (width - pitch * sum(s[1] for s in slots)) / 2
@@ -208,9 +216,11 @@ def _characters(draw, rng, text, font, top, bottom, ink):
     middle = (top + bottom) / 2
     for characters, share, stacked in slots:
         if stacked:
-            small = _font(font, max(8, int((bottom - top) * 0.48)))
+            high = (bottom - top) * 0.96 / len(characters)
+            small = _font(font, max(8, int(high)))
             for row, character in enumerate(characters):
-                draw.text((x + pitch * share / 2, middle + (row - 0.5) * (bottom - top) * 0.48), character, font=small, fill=ink, anchor="mm")
+                place = (x + pitch * share / 2, middle + (row - (len(characters) - 1) / 2) * high)
+                draw.text(place, character, font=small, fill=ink, anchor="mm")
         elif characters:
             _stretched(draw, characters, face, scale, x + pitch * share / 2, middle, pitch * 0.98, ink)
         x += pitch * share

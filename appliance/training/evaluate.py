@@ -18,6 +18,7 @@ from .reader_data import (
     UNKNOWN_STATE,
     Peer,
     box_corners,
+    flat_truth,
     luma,
     plain_text,
     rectify,
@@ -102,18 +103,14 @@ def jittered(plates, seed=5) -> list[Plate]:
 
 
 def flat(dataset) -> list[Plate]:
-    truth = splits.truth(dataset)
-    trained = {tuple(truth[name][0].values())[1:] for name in splits.names(dataset, splits.TRAIN)} if "us-plates" == dataset else set()
+    truth = flat_truth(dataset)
     plates = []
     for name in splits.names(dataset, splits.EVALUATE):
-        row = truth[name][0]
-        if tuple(row.values())[1:] in trained:  # a plate that trained by way of another photograph judges nothing
-            continue
+        text, state = truth[name]
         picture = luma(dataset, name)
         colour = cv2.imread(str(splits.picture_path(dataset, name)))
-        state = row.get("state")
         state = None if state is None else STATES.index(state) if state in STATES else UNKNOWN_STATE
-        plates.append(Plate(name, picture, colour, whole(picture), plain_text(row.get("plate", "")), state))
+        plates.append(Plate(name, picture, colour, whole(picture), text, state))
     return plates
 
 

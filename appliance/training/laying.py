@@ -16,6 +16,7 @@ LETTERS = "ABCDEFGHIJKLMNOPRSTUVWXYZ0123456789"
 class Plate:
     corners: np.ndarray  # (4, 2) float32: top-left, top-right, bottom-right, bottom-left
     exact: bool  # corners are the plate's own, not those of an upright box around it
+    doubtful: bool = False  # looks like a plate but the truth does not name it: neither demanded nor punished
 
 
 def bounds(quad: np.ndarray) -> np.ndarray:

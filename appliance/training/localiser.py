@@ -32,6 +32,8 @@ PEAK_RATE = 2e-3
 MEND_AT = (0.45, 0.7)
 # What it takes on a background to be a mistake worth showing again: a little below the product's threshold.
 TRAP_SCORE = 0.2
+# In a scene whose truth may leave out a parked car's plate, this much is no mistake but a doubt.
+DOUBTFUL_SCORE = 0.6
 CHECKPOINT = "localiser.pt"
 # Cells whose target heat is above this also answer for the corners.
 CORNER_HEAT = 0.5
@@ -103,7 +105,7 @@ def targets(plates: list[Plate], width: int, height: int) -> np.ndarray:
         left, top, wide, high = box = bounds(plate.corners)
         centre = plate.corners.mean(0)
         seen = np.clip(np.minimum(box[:2] + box[2:], (width, height)) - np.maximum(box[:2], 0), 0, None)
-        if wide < SMALLEST_WIDTH or not inside(centre, (height, width)) or seen.prod() < 0.8 * wide * high:
+        if plate.doubtful or wide < SMALLEST_WIDTH or not inside(centre, (height, width)) or seen.prod() < 0.8 * wide * high:
             counts[(abs(y - top - high / 2) < high / 2) & (abs(x - left - wide / 2) < wide / 2)] = 0
             continue
         column, row = int(centre[0] / STRIDE), int(centre[1] / STRIDE)
@@ -218,17 +220,27 @@ def mend(composer: Composer, network: nn.Module) -> None:
     """Shows the composer the network's own corners of real plates, and the places that fooled it."""
     network.eval()
     refined = 0
-    for scene in [scene for group in composer.scenes.values() for scene in group]:
+    scenes = [scene for group in composer.scenes.values() for scene in group]
+    for scene in scenes:
+        fooled, scene.doubtful = [], []
         for detection in locate(forward_with(network), scene.levels[0], 0.1):
             overlap = [intersection_over_union(bounds(detection.corners), box) for box in scene.boxes]
-            if overlap and max(overlap) > 0.65:
+            if max(overlap, default=0.0) > 0.65:
                 scene.corners[int(np.argmax(overlap))] = detection.corners
                 refined += 1
+            elif max(overlap, default=0.0) == 0.0:
+                if detection.score > DOUBTFUL_SCORE:
+                    scene.doubtful.append(detection.corners)
+                elif detection.score > TRAP_SCORE:
+                    fooled.append(detection.corners.mean(0))
+        scene.traps = np.array(fooled, np.float32).reshape(-1, 2)
     for scene in composer.backgrounds:
         fooled = [detection.corners.mean(0) for detection in locate(forward_with(network), scene.levels[0], TRAP_SCORE)]
         scene.traps = np.array(fooled, np.float32).reshape(-1, 2)
     composer.trapping = [scene for scene in composer.backgrounds if len(scene.traps)]
-    print(f"mend: {refined} real plates with corners, {len(composer.trapping)} backgrounds with traps", flush=True)
+    trapping, doubtful = sum(len(scene.traps) > 0 for scene in scenes), sum(len(scene.doubtful) for scene in scenes)
+    print(f"mend: {refined} real plates with corners, {len(composer.trapping)} backgrounds and {trapping} scenes with traps, "
+          f"{doubtful} doubtful places", flush=True)  # fmt: skip
 
 
 def forward_with(network: nn.Module) -> Forward:

@@ -3,9 +3,11 @@
     plate [N, 1, 64, 160] ─ stem ─► 16x40 ─► 8x20 ─┬─► 4x10: the whole plate at once ─┬─► state
                                                    └────────────── + ◄────────────────┘
                                                                    │
-              for each slot: where to look (an attention map over 8x20), and what stands there ─► characters
+              for each slot: where to look (an attention map over 8x20), and what stands there ─┬─► characters
+                                 what stands in all slots together, beside the state's features ┘
 
 The 4x10 branch sees the whole plate: the place of the third character depends on how many stand before it.
+The slots together tell a serial's letters from its digits where one look at the stroke does not: a state's 1 from its I.
 """
 
 import math
@@ -43,6 +45,7 @@ class Residual(nn.Module):
 
 class Reader(nn.Module):
     FINE, COARSE = 112, 144  # channels at 8x20 and at 4x10
+    HIDDEN = 128  # of each slot
 
     def __init__(self):
         super().__init__()
@@ -52,11 +55,14 @@ class Reader(nn.Module):
         self.merge = conv(self.FINE, self.FINE)
         self.look = nn.Conv2d(self.FINE, SLOTS, 1)
         self.place = nn.Parameter(_usual_places())
-        self.character = nn.Sequential(nn.Linear(self.FINE, 128), nn.ReLU(inplace=True), nn.Linear(128, len(ALPHABET) + 1))
-        self.state = nn.Sequential(
+        self.stroke = nn.Linear(self.FINE, self.HIDDEN)
+        self.company = nn.Sequential(nn.Linear(SLOTS * self.FINE + 96, 128), nn.ReLU(inplace=True), nn.Linear(128, SLOTS * self.HIDDEN))
+        self.character = nn.Linear(self.HIDDEN, len(ALPHABET) + 1)
+        self.issuer = nn.Sequential(
             nn.Conv2d(self.COARSE, 40, 1), nn.ReLU(inplace=True), nn.Flatten(), nn.Dropout(0.3),
-            nn.Linear(40 * 40, 96), nn.ReLU(inplace=True), nn.Linear(96, len(STATES) + 1),
+            nn.Linear(40 * 40, 96), nn.ReLU(inplace=True),
         )  # fmt: skip
+        self.state = nn.Linear(96, len(STATES) + 1)
         # Temperatures, fitted after training, so that a softmax of the outputs is a calibrated probability.
         self.register_buffer("cooling", torch.ones(2))
 
@@ -69,8 +75,11 @@ class Reader(nn.Module):
         look = (self.look(fine) + self.place).reshape(-1, cells)
         look = torch.softmax(look, 1).reshape(-1, SLOTS, cells)
         seen = torch.matmul(look, fine.reshape(-1, self.FINE, cells).transpose(1, 2))
-        characters = self.character(seen.reshape(-1, self.FINE)).reshape(-1, SLOTS, len(ALPHABET) + 1)
-        return characters * self.cooling[0], self.state(whole) * self.cooling[1]
+        issuer = self.issuer(whole)
+        company = self.company(torch.cat([seen.reshape(-1, SLOTS * self.FINE), issuer], 1))
+        hidden = F.relu(self.stroke(seen.reshape(-1, self.FINE)) + company.reshape(-1, self.HIDDEN))
+        characters = self.character(hidden).reshape(-1, SLOTS, len(ALPHABET) + 1)
+        return characters * self.cooling[0], self.state(issuer) * self.cooling[1]
 
 
 def _usual_places():
@@ -118,11 +127,13 @@ def train(folder: Path, peer: Peer, minutes: float, seed: int = 7):
     decayed = [p for p in reader.parameters() if p.ndim > 1]
     others = [p for p in reader.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}])
+    average = averaged(reader)
     checkpoint = folder / "reader.pt"
     step, spent = 0, 0.0
     if checkpoint.exists():
         kept = torch.load(checkpoint)
         reader.load_state_dict(kept["reader"])
+        average.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
         step, spent = kept["step"], kept["spent"]
 
@@ -148,19 +159,25 @@ def train(folder: Path, peer: Peer, minutes: float, seed: int = 7):
         error.backward()
         nn.utils.clip_grad_norm_(reader.parameters(), 2.0)
         optimiser.step()
+        average.update_parameters(reader)
         running = error.item() if running is None else 0.98 * running + 0.02 * error.item()
         step += 1
         if step % 100 == 0:
             print(f"step {step} at {spent / 60:.1f} min: loss {running:.3f}, rate {rate:.2e}, difficulty {difficulty.value:.2f}", flush=True)
         if step % CHECKPOINT_STEPS == 0 or progress == 1:
-            exact, right_state = share_right(reader.eval(), *judge)
-            reader.train()
+            exact, right_state = share_right(average.module.eval(), *judge)
             print(f"step {step}: validation exact {exact:.3f}, state {right_state:.3f}", flush=True)
-            kept = {"reader": reader.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "spent": spent}
+            kept = {"reader": reader.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "spent": spent}
             torch.save(kept, checkpoint.with_suffix(".part"))
             checkpoint.with_suffix(".part").rename(checkpoint)
         if progress == 1:
             break
+
+
+def averaged(reader):
+    """A running mean of the weights, steadier than those of any one step."""
+    mean = torch.optim.swa_utils.get_ema_multi_avg_fn(0.9985)
+    return torch.optim.swa_utils.AveragedModel(reader, multi_avg_fn=mean, use_buffers=True)
 
 
 def validation(peer: Peer):
@@ -192,8 +209,9 @@ def share_right(reader, inputs, text, state):
 
 def export(folder: Path, peer: Peer, path: Path):
     """Writes the weights as ONNX, with temperatures fitted on the validation part folded in."""
-    reader = Reader().eval()
-    reader.load_state_dict(torch.load(folder / "reader.pt")["reader"])
+    average = averaged(Reader())
+    average.load_state_dict(torch.load(folder / "reader.pt")["average"])
+    reader = average.module.eval()
     inputs, text, state = validation(peer)
     characters, states = outputs(reader, inputs)
     reader.cooling = torch.tensor([_cooling(characters, text), _cooling(states[:, None], state[:, None])])

@@ -4,7 +4,9 @@ A `Source` is a picture with a plate's four corners in it. Every example is draw
 roadside camera at 45 to 240 px plate width (`degrade`), then rectified by corners that are not quite right.
 """
 
+import csv
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +27,11 @@ INSET_X, INSET_Y = 0.08, 0.12  # where the plate's corners come to lie, so that 
 
 # Share of each kind of source in training. Scenes are few but are what the product sees.
 SHARES = {
-    "us-scenes": 0.13, "us-plates": 0.12, "us-states": 0.27, "composed": 0.22, "rendered": 0.12,
-    "plates-br": 0.05, "plates-eu": 0.03, "scenes": 0.06,
+    "us-scenes": 0.08, "streets": 0.08, "us-plates": 0.12, "us-states": 0.31, "composed": 0.21, "rendered": 0.1,
+    "plates-br": 0.05, "plates-eu": 0.02, "scenes": 0.03,
 }  # fmt: skip
+# Plates whose published truth has no text, transcribed by eye: flat ones, and those of street scenes that can be read.
+TEXTS = Path(__file__).with_name("texts")
 
 
 @dataclass
@@ -100,46 +104,70 @@ class Peer:
         self.cache.write_text(json.dumps(self.known))
 
 
+def transcribed(dataset: str) -> dict[str, list[dict[str, str]]]:
+    """The rows of `texts/<dataset>.csv`, by picture."""
+    rows = defaultdict(list)
+    with (TEXTS / f"{dataset}.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            rows[row["image"]].append(row)
+    return rows
+
+
+def flat_truth(dataset: str) -> dict[str, tuple[str | None, str | None]]:
+    """Text and state of each picture of a set of flat plates, None where nobody wrote it down."""
+    texts = transcribed(dataset) if (TEXTS / f"{dataset}.csv").exists() else {}
+    truth = {}
+    for name, rows in splits.truth(dataset).items():
+        text = rows[0].get("plate") or (texts[name][0]["plate"] if name in texts else "")
+        truth[name] = (plain_text(text), rows[0].get("state"))
+    return truth
+
+
+def judged() -> set[tuple[str, str]]:
+    """Text and state of the plates that judge: none may train by way of another photograph of it."""
+    return {
+        (text, state)
+        for dataset in ("us-plates", "us-states")
+        for name, (text, state) in flat_truth(dataset).items()
+        if text and splits.part(dataset, name) == splits.EVALUATE
+    }
+
+
 def flat_sources(dataset, part, peer: Peer | None) -> list[Source]:
-    truth = splits.truth(dataset)
-    # A plate that judges must not train by way of another photograph of it.
-    judged = {(row["plate"], row["state"]) for name, rows in splits.truth("us-plates").items() for row in rows
-              if splits.part("us-plates", name) == splits.EVALUATE}  # fmt: skip
+    truth = flat_truth(dataset)
+    judging = judged()
     sources = []
     for name in splits.names(dataset, part):
-        row = truth[name][0] if truth[name] else {}
+        text, state = truth.get(name, (None, None))
         picture = luma(dataset, name)
-        if "plate" in row:
-            text = plain_text(row["plate"])
-        else:
+        if text is None and dataset == "plates-eu":
             text = peer and peer.text(f"{dataset}/{name}", cv2.imread(str(splits.picture_path(dataset, name))))
-        if part != splits.EVALUATE and dataset == "us-states" and (text, row.get("state")) in judged:
+        if part != splits.EVALUATE and (text, state) in judging:
             continue
-        state = row.get("state")
         sources.append(Source(picture, whole(picture), text, STATES.index(state) if state in STATES else UNKNOWN_STATE, True))
     return sources
 
 
-def scene_sources(dataset, part, peer: Peer | None) -> list[Source]:
+def scene_sources(dataset, part) -> list[Source]:
+    texts = transcribed(dataset) if (TEXTS / f"{dataset}.csv").exists() else {}
     sources = []
     for name, rows in sorted(splits.truth(dataset).items()):
         if splits.part(dataset, name) != part:
             continue
-        picture = cv2.imread(str(splits.picture_path(dataset, name)))
+        picture = luma(dataset, name)
+        written = {int(row["index"]): row for row in texts.get(name, ())}
+        stretch = 4 / 3 if dataset == "scenes-openimages" else 1  # published squeezed to a square
+        picture = cv2.resize(picture, None, fx=stretch, fy=1, interpolation=cv2.INTER_LINEAR)
         for i, row in enumerate(rows):
-            x, y, w, h = (int(row[k]) for k in ("x", "y", "width", "height"))
-            if w < 40:
-                continue
-            text = plain_text(row.get("plate") or "")
-            if text is None and peer:
-                text = peer.text(f"{dataset}/{name}/{i}", picture[max(0, y) : y + h, max(0, x) : x + w])
+            foreign = dataset in ("scenes-br", "scenes-eu") or written.get(i, {}).get("country") == "other"
+            text = plain_text(row.get("plate") or written.get(i, {}).get("plate", ""))
             if text is None:
                 continue
-            mx, my = int(0.6 * w), int(0.9 * h)
-            left, top = max(0, x - mx), max(0, y - my)
-            around = cv2.cvtColor(picture[top : y + h + my, left : x + w + mx], cv2.COLOR_BGR2GRAY)
-            state = IGNORE if dataset in ("us-scenes", "scenes-mixed") else UNKNOWN_STATE
-            sources.append(Source(around, box_corners(x - left, y - top, w, h), text, state, False))
+            x, y, w, h = (float(row[k]) for k in ("x", "y", "width", "height"))
+            x, w = x * stretch, w * stretch
+            left, top = max(0, int(x - 0.6 * w)), max(0, int(y - 0.9 * h))
+            around = picture[top : int(y + 1.9 * h), left : int(x + 1.6 * w)]
+            sources.append(Source(around, box_corners(x - left, y - top, w, h), text, UNKNOWN_STATE if foreign else IGNORE, False))
     return sources
 
 
@@ -154,8 +182,11 @@ class Examples:
     def __init__(self, peer: Peer):
         self.pools = {name: flat_sources(name, splits.TRAIN, peer) for name in ("us-plates", "us-states", "plates-br", "plates-eu")}
         self.pools["plates-eu"] = [s for s in self.pools["plates-eu"] if s.text]
-        self.pools["us-scenes"] = scene_sources("us-scenes", splits.TRAIN, None)
-        self.pools["scenes"] = [s for name in ("scenes-br", "scenes-eu", "scenes-mixed") for s in scene_sources(name, splits.TRAIN, peer)]
+        scenes = {name: scene_sources(name, splits.TRAIN) for name in ("us-scenes", "scenes-br", "scenes-eu", "scenes-mixed", "scenes-openimages")}
+        self.pools["us-scenes"] = scenes["us-scenes"]
+        streets = scenes["scenes-mixed"] + scenes["scenes-openimages"]
+        self.pools["streets"] = [s for s in streets if s.state == IGNORE]
+        self.pools["scenes"] = scenes["scenes-br"] + scenes["scenes-eu"] + [s for s in streets if s.state == UNKNOWN_STATE]
         peer.save()
         designs, cut_glyphs = [], []
         for source in self.pools["us-plates"] + self.pools["us-states"]:
@@ -182,6 +213,8 @@ class Examples:
     def draw(self, rng, difficulty):
         """One example: uint8 [HEIGHT, WIDTH], slot targets int64 [SLOTS], state target."""
         source = self.source(rng, difficulty)
+        if rng.random() < 0.35:
+            difficulty *= rng.uniform(0.1, 1)  # near and clear ones stay part of the road
         picture, state = source.picture, source.state
         if source.flat:
             picture, corners, framed = on_the_road(picture, self.grounds, rng, difficulty)
@@ -191,9 +224,10 @@ class Examples:
             picture, corners = seen_again(source, rng, difficulty)
         return loosely_cut(picture, corners, rng, difficulty), slots(source.text), state
 
+
 def on_the_road(plate, grounds, rng, difficulty):
     """Lays a flat plate into a road camera's picture. Returns picture, corners, and whether a frame covers the rim."""
-    framed = rng.random() < 0.12 * difficulty
+    framed = rng.random() < 0.15 * difficulty
     if framed:
         plate = frame(plate, rng)
     plate = light(plate, rng, difficulty)
@@ -204,7 +238,7 @@ def on_the_road(plate, grounds, rng, difficulty):
     if wide * finer < plate.shape[1]:
         plate = cv2.resize(plate, (round(wide * finer), max(8, round(high * finer))), interpolation=cv2.INTER_AREA)
     canvas = background(grounds, rng, int(wide * 1.7), int(high * 2))
-    tilt = np.radians(rng.normal(0, 1 + 4 * difficulty))
+    tilt = np.radians(rng.uniform(-22, 22) if rng.random() < 0.1 * difficulty else rng.normal(0, 1 + 4 * difficulty))
     turn = np.float32([(np.cos(tilt), np.sin(tilt)), (-np.sin(tilt), np.cos(tilt))])
     corners = (box_corners(-wide / 2, -high / 2, wide, high) @ turn).astype(np.float32)
     corners[:, 1] += corners[:, 0] * rng.normal(0, 0.05) * difficulty
@@ -241,7 +275,7 @@ def seen_again(source, rng, difficulty):
 
 def light(picture, rng, difficulty):
     """What happens to the plate's look before the lens."""
-    if rng.random() < 0.08 * difficulty:
+    if rng.random() < 0.12 * difficulty:
         picture = degrade.infrared(picture, rng)
     if rng.random() < 0.6:
         picture = degrade.expose(picture, rng)

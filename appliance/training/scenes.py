@@ -41,6 +41,7 @@ class Scene:
     boxes: np.ndarray  # (n, 4) x, y, width, height in pixels of levels[0]
     corners: list[np.ndarray | None]  # (4, 2) for each box where they are known better than the box says
     traps: np.ndarray  # (n, 2) places without a plate that a network has taken for one
+    doubtful: list[np.ndarray]  # (4, 2) each: what a network is sure of and the truth leaves out, as parked cars' plates
 
 
 def load_scenes(dataset: str, part: str) -> list[Scene]:
@@ -57,7 +58,7 @@ def load_scenes(dataset: str, part: str) -> list[Scene]:
         levels = [picture]
         while min(levels[-1].shape) >= 160:
             levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-        scenes.append(Scene(levels, boxes, [None] * len(boxes), np.empty((0, 2), np.float32)))
+        scenes.append(Scene(levels, boxes, [None] * len(boxes), np.empty((0, 2), np.float32), []))
     return scenes
 
 
@@ -119,7 +120,13 @@ class Composer:
         scene_height, scene_width = scene.levels[0].shape
         stretch = np.exp(rng.normal(0, 0.07))
         fit = min(width / scene_width / stretch, height / scene_height)
-        if len(scene.boxes):
+        trapped = len(scene.traps) and (not len(scene.boxes) or rng.random() < 0.25)
+        if trapped:
+            # A trap is shown much as it was when it fooled the network.
+            zoom = LONG_SIDE / max(scene.levels[0].shape) * rng.uniform(0.8, 1.25)
+            anchor = self._one_of(scene.traps)
+            target = (rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height)
+        elif len(scene.boxes):
             # The zoom is chosen by one plate, so that plates of every width are seen equally often.
             x, y, w, h = self._one_of(scene.boxes)
             wanted = np.exp(rng.uniform(np.log(18), np.log(190)))
@@ -127,16 +134,11 @@ class Composer:
             anchor = (x + w / 2, y + h / 2)
             reach = min(w * stretch * zoom, width * 0.9) / 2
             target = (rng.uniform(reach, width - reach), rng.uniform(0.06, 0.94) * height)
-        elif len(scene.traps):
-            # A trap is shown much as it was when it fooled the network.
-            zoom = LONG_SIDE / max(scene.levels[0].shape) * rng.uniform(0.8, 1.25)
-            anchor = self._one_of(scene.traps)
-            target = (rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height)
         else:
             zoom = fit * np.exp(rng.uniform(np.log(0.9), np.log(3)))
             anchor = (rng.uniform(0.2, 0.8) * scene_width, rng.uniform(0.2, 0.8) * scene_height)
             target = (width / 2, height / 2)
-        angle = np.radians(rng.choice([0, rng.normal(0, 4), rng.uniform(-38, 38)], p=[0.35, 0.35, 0.3]))
+        angle = np.radians(rng.choice([0, rng.normal(0, 4), rng.uniform(-38, 38)], p=[0.4, 0.4, 0.2]))
         linear = rotation(angle) @ np.diag([zoom * stretch, zoom])
         shift = np.array(target) - linear @ np.array(anchor)
         # The level that must still shrink by less than two, which bilinear sampling does without aliasing.
@@ -149,6 +151,8 @@ class Composer:
         for (x, y, w, h), corners in zip(scene.boxes, scene.corners, strict=True):
             quad = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]) if corners is None else corners
             plates.append(Plate((quad @ linear.T + shift).astype(np.float32), exact=corners is not None))
+        for corners in scene.doubtful:
+            plates.append(Plate((corners @ linear.T + shift).astype(np.float32), exact=False, doubtful=True))
         return canvas, plates
 
     def _keep_or_replace(self, picture: np.ndarray, own: list[Plate]) -> list[Plate]:
@@ -159,7 +163,7 @@ class Composer:
         plates = []
         for plate in own:
             box = bounds(plate.corners)
-            if box[2] < SMALLEST_WIDTH or not inside(plate.corners.mean(0), picture.shape):
+            if plate.doubtful or box[2] < SMALLEST_WIDTH or not inside(plate.corners.mean(0), picture.shape):
                 plates.append(plate)
                 continue
             bright, spread = erase(picture, box)
