@@ -32,7 +32,8 @@ pub struct Args {
     /// Pictures (JPEG, PNG, WebP, TIFF, BMP, PNM), clips (MP4, MKV, AVI, MOV, ...) or folders of them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Each picture is one plate, cut out with little around it
+    /// Each picture is one plate, cut out with little around it; without this, each picture shows by itself
+    /// whether it is one or a scene
     #[arg(long)]
     crop: bool,
     /// A table for people, or one JSON object on each line for programs
@@ -107,7 +108,7 @@ fn read_picture(vision: &mut Vision, path: &Path, crop: bool) -> anyhow::Result<
     let picture = Picture::decode(&file)?;
     let luma = picture.luma();
     let started = Instant::now();
-    let sightings = if crop { vision.read_crop(luma)?.into_iter().collect() } else { vision.look(luma)? };
+    let sightings = if crop { vision.read_crop(luma)?.into_iter().collect() } else { vision.look_at_photograph(luma)? };
     Ok(Line::of_picture((luma.width, luma.height), started.elapsed(), &sightings))
 }
 

@@ -10,17 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from . import compose, splits
+from . import compose, splits, truths
 from .reader_data import (
-    ALPHABET,
     BLANK,
     STATES,
     UNKNOWN_STATE,
     Peer,
     box_corners,
-    flat_truth,
     luma,
-    plain_text,
     rectify,
     whole,
 )
@@ -103,7 +100,7 @@ def jittered(plates, seed=5) -> list[Plate]:
 
 
 def flat(dataset) -> list[Plate]:
-    truth = flat_truth(dataset)
+    truth = truths.of_flat_plates(dataset)
     plates = []
     for name in splits.names(dataset, splits.EVALUATE):
         text, state = truth[name]

@@ -21,7 +21,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from . import splits
-from .reader_data import ALPHABET, HEIGHT, IGNORE, SLOTS, STATES, WIDTH, Examples, Peer, flat_sources, grounds, loosely_cut, on_the_road, slots
+from .reader_data import HEIGHT, IGNORE, STATES, WIDTH, Examples, Peer, flat_sources, grounds, loosely_cut, on_the_road, slots
+from .truths import ALPHABET, SLOTS
 
 BATCH = 128
 PEAK_RATE = 2.5e-3

@@ -4,20 +4,17 @@ A `Source` is a picture with a plate's four corners in it. Every example is draw
 roadside camera at 45 to 240 px plate width (`degrade`), then rectified by corners that are not quite right.
 """
 
-import csv
 import json
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from . import compose, degrade, glyphs, splits
+from . import compose, degrade, glyphs, splits, truths
+from .truths import ALPHABET, SLOTS, plain_text
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BLANK = len(ALPHABET)
-SLOTS = 8
 STATES = sorted(compose.STATE_NAMES)
 UNKNOWN_STATE = len(STATES)
 IGNORE = -100  # torch's cross entropy leaves such targets out
@@ -30,8 +27,6 @@ SHARES = {
     "us-scenes": 0.08, "streets": 0.08, "us-plates": 0.12, "us-states": 0.31, "composed": 0.21, "rendered": 0.1,
     "plates-br": 0.05, "plates-eu": 0.02, "scenes": 0.03,
 }  # fmt: skip
-# Plates whose published truth has no text, transcribed by eye: flat ones, and those of street scenes that can be read.
-TEXTS = Path(__file__).with_name("texts")
 
 
 @dataclass
@@ -58,12 +53,6 @@ def box_corners(x, y, width, height):
 
 def whole(picture):
     return box_corners(0, 0, picture.shape[1], picture.shape[0])
-
-
-def plain_text(text: str) -> str | None:
-    """The text as the reader spells it, or None where it does not fit its slots."""
-    text = "".join(c for c in text.upper() if c in ALPHABET)
-    return text if 0 < len(text) <= SLOTS else None
 
 
 def luma(dataset, name):
@@ -104,52 +93,20 @@ class Peer:
         self.cache.write_text(json.dumps(self.known))
 
 
-def transcribed(dataset: str) -> dict[str, list[dict[str, str]]]:
-    """The rows of `texts/<dataset>.csv`, by picture."""
-    rows = defaultdict(list)
-    with (TEXTS / f"{dataset}.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            rows[row["image"]].append(row)
-    return rows
-
-
-def flat_truth(dataset: str) -> dict[str, tuple[str | None, str | None]]:
-    """Text and state of each picture of a set of flat plates, None where nobody wrote it down."""
-    texts = transcribed(dataset) if (TEXTS / f"{dataset}.csv").exists() else {}
-    truth = {}
-    for name, rows in splits.truth(dataset).items():
-        text = rows[0].get("plate") or (texts[name][0]["plate"] if name in texts else "")
-        truth[name] = (plain_text(text), rows[0].get("state"))
-    return truth
-
-
-def judged() -> set[tuple[str, str]]:
-    """Text and state of the plates that judge: none may train by way of another photograph of it."""
-    return {
-        (text, state)
-        for dataset in ("us-plates", "us-states")
-        for name, (text, state) in flat_truth(dataset).items()
-        if text and splits.part(dataset, name) == splits.EVALUATE
-    }
-
-
 def flat_sources(dataset, part, peer: Peer | None) -> list[Source]:
-    truth = flat_truth(dataset)
-    judging = judged()
+    truth = truths.of_flat_plates(dataset)
     sources = []
-    for name in splits.names(dataset, part):
+    for name in truths.names(dataset, part):
         text, state = truth.get(name, (None, None))
         picture = luma(dataset, name)
         if text is None and dataset == "plates-eu":
             text = peer and peer.text(f"{dataset}/{name}", cv2.imread(str(splits.picture_path(dataset, name))))
-        if part != splits.EVALUATE and (text, state) in judging:
-            continue
         sources.append(Source(picture, whole(picture), text, STATES.index(state) if state in STATES else UNKNOWN_STATE, True))
     return sources
 
 
 def scene_sources(dataset, part) -> list[Source]:
-    texts = transcribed(dataset) if (TEXTS / f"{dataset}.csv").exists() else {}
+    texts = truths.transcribed(dataset)
     sources = []
     for name, rows in sorted(splits.truth(dataset).items()):
         if splits.part(dataset, name) != part:

@@ -7,6 +7,7 @@ use super::mat::View;
 use super::network::{self, Network};
 use super::peaks::{self, CELL_PX, Maps, Peak};
 use super::{Config, VisionError};
+use crate::capture::Plane;
 use crate::words::Probability;
 
 /// The longer side of the picture that the network sees, in pixels: what it was trained at.
@@ -33,6 +34,14 @@ const SAME_PLATE: f32 = 0.5;
 pub(super) struct Found {
     pub corners: Corners,
     pub probability: Probability,
+}
+
+impl Found {
+    /// A picture that is nothing but a plate.
+    pub fn whole(picture: Plane<'_>) -> Self {
+        let corners = Corners::of_picture(picture.width, picture.height);
+        Self { corners, probability: Probability::CERTAIN }
+    }
 }
 
 /// Finds plates on a reduced picture.
@@ -180,7 +189,6 @@ fn shrink(from: &impl ToInputArray, to: &mut impl ToOutputArray, size: Size) -> 
 mod tests {
     use super::super::mat;
     use super::*;
-    use crate::capture::Plane;
 
     fn reduction(width: i32, height: i32) -> [(i32, i32); 3] {
         let Reduction { even, whole, reduced } = Reduction::of(Size::new(width, height));

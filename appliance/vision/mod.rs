@@ -33,6 +33,12 @@ use reader::Reader;
 /// From this confidence on, a second cut of the same plate is not worth its time.
 const NO_DOUBT: f64 = 0.95;
 
+/// From this share of a picture's width on, a plate is what the picture is of: somebody cut it out.
+const FILLS: f32 = 0.6;
+
+/// Up to this width a picture of a plate's proportions may be a plate that was cut out, in pixels.
+const CUT_OUT_WIDTH_MAX: usize = 512;
+
 /// One plate seen in one frame.
 #[derive(Debug, Clone)]
 pub struct Sighting {
@@ -64,11 +70,36 @@ impl Vision {
 
     /// Finds and reads every plate of a frame, surest first. The frame is read where it lies.
     pub fn look(&mut self, luma: Plane<'_>) -> Result<Vec<Sighting>, VisionError> {
+        self.search(&mat::over(luma)?)
+    }
+
+    /// As [`Vision::look`], for a picture of which nobody has said whether it shows a street or nothing but
+    /// a plate.
+    ///
+    /// A plate that fills the picture settles it. In a small picture of a plate's proportions both are tried,
+    /// and the surer reading stays.
+    pub fn look_at_photograph(&mut self, luma: Plane<'_>) -> Result<Vec<Sighting>, VisionError> {
         let picture = mat::over(luma)?;
+        let whole = Found::whole(luma);
+        let found = self.localiser.look_closer(&picture, &whole)?;
+        let fills = found.is_some_and(|found| found.corners.width_px() >= FILLS * luma.width as f32);
+        if !fills && !(luma.width <= CUT_OUT_WIDTH_MAX && whole.corners.is_plate_like()) {
+            return self.search(&picture);
+        }
+        let cut_out = self.read_cut_out(&picture, &whole, found.as_ref().filter(|_| fills))?;
+        let seen = if fills { Vec::new() } else { self.search(&picture)? };
+        let surest = seen.iter().map(confidence).fold(0.0, f64::max);
+        match cut_out {
+            Some(plate) if fills || self.gate.admits(&plate) && confidence(&plate) >= surest => Ok(vec![plate]),
+            _ => Ok(seen),
+        }
+    }
+
+    fn search(&mut self, picture: &View<'_>) -> Result<Vec<Sighting>, VisionError> {
         let mut sightings = Vec::new();
-        for first in self.localiser.find(&picture)? {
-            let Some(found) = self.localiser.look_closer(&picture, &first)? else { continue };
-            let sighting = self.read_well(&picture, &found, &first)?;
+        for first in self.localiser.find(picture)? {
+            let Some(found) = self.localiser.look_closer(picture, &first)? else { continue };
+            let sighting = self.read_well(picture, &found, &first)?;
             if self.gate.admits(&sighting) {
                 sightings.push(sighting);
             }
@@ -88,27 +119,39 @@ impl Vision {
         if confidence(&sighting) >= NO_DOUBT {
             return Ok(sighting);
         }
-        let second = self.reader.read(picture, other)?;
-        Ok(Sighting {
-            reading: Reading::combine(&[&sighting.reading, &second.reading], &[0.5; 2]),
-            state: StateReading::combine(&[&sighting.state, &second.state], &[0.5; 2]),
-            ..sighting
-        })
+        Ok(both(sighting, &self.reader.read(picture, other)?))
     }
 
     /// Reads a picture that is one plate cut out with little around it; none if nothing can be read.
     pub fn read_crop(&mut self, luma: Plane<'_>) -> Result<Option<Sighting>, VisionError> {
         let picture = mat::over(luma)?;
-        let corners = Corners::of_picture(luma.width, luma.height);
-        let whole = Found { corners, probability: Probability::CERTAIN };
-        let mut surest = self.reader.read(&picture, &whole)?;
-        if let Some(found) = self.localiser.look_closer(&picture, &whole)? {
-            let closer = self.reader.read(&picture, &found)?;
-            if confidence(&closer) > confidence(&surest) {
-                surest = closer;
-            }
-        }
-        Ok(surest.reading.best().map(|_| surest))
+        let whole = Found::whole(luma);
+        let found = self.localiser.look_closer(&picture, &whole)?;
+        self.read_cut_out(&picture, &whole, found.as_ref())
+    }
+
+    /// Reads a plate that fills its picture, by the picture's border and by the corners that were `found` in it.
+    fn read_cut_out(
+        &mut self,
+        picture: &View<'_>,
+        whole: &Found,
+        found: Option<&Found>,
+    ) -> Result<Option<Sighting>, VisionError> {
+        let by_border = self.reader.read(picture, whole)?;
+        let sighting = match found {
+            Some(found) => both(self.reader.read(picture, found)?, &by_border),
+            None => by_border,
+        };
+        Ok(sighting.reading.best().map(|_| sighting))
+    }
+}
+
+/// What two cuts of one plate say together; the rest is the first's.
+fn both(first: Sighting, second: &Sighting) -> Sighting {
+    Sighting {
+        reading: Reading::combine(&[&first.reading, &second.reading], &[0.5; 2]),
+        state: StateReading::combine(&[&first.state, &second.state], &[0.5; 2]),
+        ..first
     }
 }
 

@@ -13,7 +13,7 @@ use crate::words::{Candidate, Probability, Reading, State, StateReading};
 
 /// As many candidates as a plate is reported with, and how likely each must be.
 const CANDIDATES_MAX: usize = 10;
-const CANDIDATE_FLOOR: f64 = 0.001;
+const CANDIDATE_FLOOR: f64 = 1e-6;
 
 /// Longer names are cut at their front in the table.
 const NAME_COLUMN_MAX: usize = 48;
@@ -81,7 +81,7 @@ impl PlateLine {
         let state = state.best();
         Some(Self {
             text: best.plate.to_string(),
-            confidence: rounded(best.probability.value(), 4),
+            confidence: rounded(best.probability.value(), 6),
             state: state.map(|(state, _)| state),
             state_confidence: state.map_or(0.0, |(_, probability)| rounded(probability.value(), 4)),
             corners: corners.0.map(|(x, y)| [x, y].map(|value| (value * 10.0).round() / 10.0)),
@@ -92,7 +92,7 @@ impl PlateLine {
 
 impl CandidateLine {
     fn of(candidate: &Candidate) -> Self {
-        Self { text: candidate.plate.to_string(), confidence: rounded(candidate.probability.value(), 4) }
+        Self { text: candidate.plate.to_string(), confidence: rounded(candidate.probability.value(), 6) }
     }
 }
 
