@@ -108,7 +108,8 @@ fn read_picture(vision: &mut Vision, path: &Path, crop: bool) -> anyhow::Result<
     let picture = Picture::decode(&file)?;
     let luma = picture.luma();
     let started = Instant::now();
-    let sightings = if crop { vision.read_crop(luma)?.into_iter().collect() } else { vision.look_at_photograph(luma)? };
+    let sightings =
+        if crop { vision.read_crop(luma)?.into_iter().collect() } else { vision.look_at_photograph(luma)? };
     Ok(Line::of_picture((luma.width, luma.height), started.elapsed(), &sightings))
 }
 

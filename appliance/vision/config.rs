@@ -8,7 +8,7 @@ use crate::words::Probability;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How sure the localiser must be that a place is a plate. Default 0.3. Raise it where badges,
+    /// How sure the localiser must be that a place is a plate. Default 0.25. Raise it where badges,
     /// grilles or signs are read as plates; lower it where distant plates are missed.
     pub found_floor: Probability,
     /// How sure the reader must be of the whole text for one frame's sighting to count. Default 0.03:
@@ -22,7 +22,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            found_floor: Probability::clamped(0.3),
+            found_floor: Probability::clamped(0.25),
             read_floor: Probability::clamped(0.03),
             character_floor: Probability::clamped(0.4),
         }

@@ -90,7 +90,9 @@ impl Vision {
         let seen = if fills { Vec::new() } else { self.search(&picture)? };
         let surest = seen.iter().map(confidence).fold(0.0, f64::max);
         match cut_out {
-            Some(plate) if fills || self.gate.admits(&plate) && confidence(&plate) >= surest => Ok(vec![plate]),
+            Some(plate) if fills || self.gate.admits(&plate) && confidence(&plate) >= surest => {
+                Ok(vec![plate])
+            }
             _ => Ok(seen),
         }
     }
