@@ -11,16 +11,8 @@ import cv2
 import numpy as np
 
 from . import compose, splits, truths
-from .reader_data import (
-    BLANK,
-    STATES,
-    UNKNOWN_STATE,
-    Peer,
-    box_corners,
-    luma,
-    rectify,
-    whole,
-)
+from .reader_data import BLANK, STATES, UNKNOWN_STATE, Peer, box_corners, luma, rectify, whole
+from .truths import ALPHABET, plain_text
 
 CANDIDATES = 10
 DRAWS = 5  # of jitter for each box
