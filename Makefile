@@ -20,7 +20,7 @@ accuracy: packages ## how well plates are read, by slice; writes target/accuracy
 
 bench: packages ## every benchmark; writes target/bench/summary.json
 	@rm -f target/bench/summary.json
-	cargo bench --profile release --locked --bench reading --bench hotlist --bench record
+	cargo bench --profile release --locked --bench reading --bench pipeline --bench hotlist --bench record
 	@cat target/bench/summary.json
 
 lint: packages $(CARGO_DENY) ## formatting, clippy, licences

@@ -4,6 +4,7 @@
 //! costs; writes `target/accuracy/summary.json`; fails below what the product promises.
 
 mod apart;
+mod passages;
 mod pictures;
 mod tally;
 

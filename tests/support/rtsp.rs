@@ -42,6 +42,8 @@ pub struct Served<'a> {
     pub tls: Option<&'a Path>,
     /// What the cars of rendered traffic carry, `ABC123;ma` each; none: a bouncing ball.
     pub traffic: &'a [&'a str],
+    /// An MP4 file with H.264 to serve as it is, at its own pace, instead of pictures to `encode`.
+    pub film: Option<&'a Path>,
 }
 
 impl RtspServer {
@@ -54,6 +56,9 @@ impl RtspServer {
         }
         if let Some(certificate) = served.tls {
             command.env("RTSP_CERTIFICATE", certificate);
+        }
+        if let Some(film) = served.film {
+            command.env("RTSP_FILM", film);
         }
         if !served.traffic.is_empty() {
             command.env("RTSP_TRAFFIC", served.traffic.join(" "));
@@ -170,10 +175,17 @@ fn server(latest_media: &Arc<Mutex<Option<gst::Element>>>) -> gst_rtsp_server::R
         Some(_) => ("appsrc is-live=true do-timestamp=true format=time", caps(1280, 720)),
         None => ("videotestsrc is-live=true pattern=ball", caps(320, 240)),
     };
-    factory.set_launch(&format!(
-        "( {source} name=pictures ! capsfilter name=size caps=\"{caps}\" ! {} )",
-        told("RTSP_ENCODE").unwrap()
-    ));
+    factory.set_launch(&match told("RTSP_FILM") {
+        Some(film) => {
+            format!(
+                "( filesrc location={film} ! qtdemux ! h264parse ! rtph264pay name=pay0 config-interval=1 )"
+            )
+        }
+        None => format!(
+            "( {source} name=pictures ! capsfilter name=size caps=\"{caps}\" ! {} )",
+            told("RTSP_ENCODE").unwrap()
+        ),
+    });
     let latest = Arc::clone(latest_media);
     factory.connect_media_configure(move |_, media| {
         if let Some(plates) = traffic.clone() {
