@@ -2,7 +2,8 @@
 
 `texts/` holds what the published truth leaves out, in its spelling: full-height characters only (stacked and
 small ones belong to the kind of plate), O as 0 in words. `us-states.csv` names for the pictures of the
-evaluation part what makes them hard; `country` of a street's plate is `us`, `other` or `unknown`.
+evaluation part what makes them hard; `plates-br.csv` corrects what the published truth has wrong;
+`country` of a street's plate is `us`, `other` or `unknown`.
 
 Needs nothing but Python, so that a test can ask it what trains.
 """
@@ -38,7 +39,7 @@ def of_flat_plates(dataset: str) -> dict[str, tuple[str | None, str | None]]:
     """Text and state of each picture of a set of flat plates, None where nobody wrote it down."""
     texts, truth = transcribed(dataset), {}
     for name, rows in splits.truth(dataset).items():
-        text = rows[0].get("plate") or (texts[name][0]["plate"] if name in texts else "")
+        text = texts[name][0]["plate"] if name in texts else rows[0].get("plate", "")
         truth[name] = (plain_text(text), rows[0].get("state"))
     return truth
 

@@ -105,6 +105,11 @@ fn judge_cut_outs(vision: &mut Vision, set: &str, tallies: &mut Tallies) {
         let luma = picture.luma();
         let sightings = vision.look_at_photograph(luma.plane()).expect("a photograph can be looked at");
         count(tallies, set, truth, sightings.first());
+        if set == "plates-br" {
+            let corrected = Truth { plate: truth.corrected.or(truth.plate), ..truth.clone() };
+            count(tallies, "plates-br, truth corrected", &corrected, sightings.first());
+            continue;
+        }
         for note in &truth.notes {
             count(tallies, &format!("{set}, {note}"), truth, sightings.first());
         }

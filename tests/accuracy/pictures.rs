@@ -17,6 +17,8 @@ pub struct Truth {
     pub bounds: Option<(f32, f32, f32, f32)>,
     pub plate: Option<Plate>,
     pub state: Option<State>,
+    /// What it says where the published truth is wrong.
+    pub corrected: Option<Plate>,
     /// What makes it hard, in the words of `appliance/training/texts`.
     pub notes: Vec<String>,
 }
@@ -46,8 +48,10 @@ pub fn evaluation(dataset: &str) -> Vec<Judged> {
     let mut rows = csv::Reader::from_path(folder.join("truth.csv")).expect("the data set has its truth");
     for row in rows.deserialize::<BTreeMap<String, String>>() {
         let mut row = row.expect("the truth is a table");
-        if let Some(more) = transcribed.get(&row["image"]) {
-            row.extend(more.clone());
+        if let Some(read_by_eye) = transcribed.get(&row["image"]) {
+            let key = if row.contains_key("plate") { "corrected" } else { "plate" };
+            row.insert(key.to_owned(), read_by_eye["plate"].clone());
+            row.insert("notes".to_owned(), read_by_eye["notes"].clone());
         }
         if judges(&row["image"]) {
             pictures.entry(row["image"].clone()).or_default().push(Truth::of(&row));
@@ -58,10 +62,10 @@ pub fn evaluation(dataset: &str) -> Vec<Judged> {
     pictures.into_iter().map(judged).collect()
 }
 
-/// What was read by eye where the published truth has no text: the row of each picture.
+/// What was read by eye where the published truth has no text or a wrong one: the row of each picture.
 fn transcribed(dataset: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let path = training().join("texts").join(dataset).with_extension("csv");
-    if dataset != "us-states" {
+    if !path.exists() {
         return BTreeMap::new();
     }
     let mut rows = csv::Reader::from_path(path).expect("the texts are part of the repository");
@@ -107,13 +111,15 @@ impl Judged {
 impl Truth {
     fn of(row: &BTreeMap<String, String>) -> Self {
         let number = |key: &str| row.get(key).and_then(|text| text.parse::<f32>().ok());
+        let plate = |key: &str| row.get(key).and_then(|text| Plate::parse(text).ok());
         let bounds = || {
             let (x, y) = (number("x")?, number("y")?);
             Some((x, y, x + number("width")?, y + number("height")?))
         };
         Self {
             bounds: bounds(),
-            plate: row.get("plate").and_then(|text| Plate::parse(text).ok()),
+            plate: plate("plate"),
+            corrected: plate("corrected"),
             state: row.get("state").and_then(|code| State::from_code(code)),
             notes: row
                 .get("notes")
