@@ -1,7 +1,7 @@
 //! Many looks at one plate to one reading.
 
 use crate::vision::Sighting;
-use crate::words::{Reading, StateReading};
+use crate::words::{Plate, Probability, Reading, StateReading};
 
 /// How much two frames of one passage share their errors: the same angle, the same dirt. With it the
 /// worth of `n` looks grows towards `1 / CORRELATION` instead of `n`, and confidence stays honest.
@@ -10,14 +10,23 @@ const CORRELATION: f32 = 0.3;
 /// More looks than this add nothing that the best of them do not say.
 const LOOKS_MAX: usize = 32;
 
+/// So many texts of each look stand for election.
+const TEXTS: usize = 3;
+
+/// A look that gives the elected text less than this saw something else: a plate cut off at its left has every
+/// character in another slot, and would spoil them all.
+const DISSENT: f64 = 1e-4;
+
 /// One frame's look, as far as the vote needs it.
 struct Look {
     reading: Reading,
     state: StateReading,
     quality: f32,
+    /// The likeliest texts.
+    texts: Vec<Plate>,
 }
 
-/// The weighted product of a passage's looks.
+/// The weighted product of a passage's looks, less those that saw something else than most.
 pub(super) struct Vote {
     looks: Vec<Look>,
     reading: Reading,
@@ -58,21 +67,44 @@ impl Vote {
     }
 
     fn count(&mut self) {
-        let best = self.looks.iter().map(|look| look.quality).fold(f32::MIN_POSITIVE, f32::max);
-        let shares: Vec<f32> = self.looks.iter().map(|look| look.quality / best).collect();
+        let elected = self.elected();
+        let agrees = |look: &&Look| elected.is_none_or(|text| look.gives(&text) >= DISSENT);
+        let looks: Vec<&Look> = self.looks.iter().filter(agrees).collect();
+        let best = looks.iter().map(|look| look.quality).fold(f32::MIN_POSITIVE, f32::max);
+        let shares: Vec<f32> = looks.iter().map(|look| look.quality / best).collect();
         let together = 1.0 + CORRELATION * (shares.iter().sum::<f32>() - 1.0).max(0.0);
         let weights: Vec<f32> = shares.iter().map(|share| share / together).collect();
-        let readings: Vec<&Reading> = self.looks.iter().map(|look| &look.reading).collect();
-        let states: Vec<&StateReading> = self.looks.iter().map(|look| &look.state).collect();
+        let readings: Vec<&Reading> = looks.iter().map(|look| &look.reading).collect();
+        let states: Vec<&StateReading> = looks.iter().map(|look| &look.state).collect();
         self.reading = Reading::combine(&readings, &weights);
         self.state = StateReading::combine(&states, &weights);
+    }
+
+    /// The text that the looks together hold likeliest, no look's veto counting more than [`DISSENT`]; none
+    /// where nobody sees any.
+    fn elected(&self) -> Option<Plate> {
+        let support = |text: &Plate| -> f64 {
+            self.looks.iter().map(|look| f64::from(look.quality) * look.gives(text).max(DISSENT).ln()).sum()
+        };
+        let mut texts: Vec<Plate> = self.looks.iter().flat_map(|look| look.texts.iter().copied()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        let supported = texts.into_iter().map(|text| (support(&text), text));
+        supported.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, text)| text)
     }
 }
 
 impl Look {
     fn of(sighting: Sighting) -> Self {
         let quality = quality(&sighting);
-        Self { reading: sighting.reading, state: sighting.state, quality }
+        let candidates = sighting.reading.candidates(TEXTS, Probability::NEVER);
+        let texts = candidates.into_iter().map(|candidate| candidate.plate).collect();
+        Self { reading: sighting.reading, state: sighting.state, quality, texts }
+    }
+
+    /// How likely this look holds the text.
+    fn gives(&self, text: &Plate) -> f64 {
+        self.reading.probability_of(text).value()
     }
 }
 
@@ -95,6 +127,15 @@ mod tests {
         (0..500).for_each(|_| vote.add(look()));
         let many = confidence(&vote);
         assert!(one < three && three < many && many < 0.999_999, "{one} {three} {many}");
+    }
+
+    #[test]
+    fn looks_that_missed_the_first_character_do_not_spoil_the_others() {
+        let mut vote = Vote::new(sighting("BC1234", 5.0, (0.0, 0.0), 90.0));
+        vote.add(sighting("BC1234", 5.0, (0.0, 0.0), 90.0));
+        (0..4).for_each(|_| vote.add(sighting("ABC1234", 5.0, (0.0, 0.0), 100.0)));
+        assert_eq!(vote.reading().best().unwrap().plate.as_str(), "ABC1234");
+        assert!(confidence(&vote) > 0.95, "{}", confidence(&vote));
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Vision {
         if confidence(&sighting) >= NO_DOUBT {
             return Ok(sighting);
         }
-        Ok(both(sighting, &self.reader.read(picture, other)?))
+        Ok(both(sighting, self.reader.read(picture, other)?))
     }
 
     /// Reads a picture that is one plate cut out with little around it; none if nothing can be read.
@@ -141,20 +141,22 @@ impl Vision {
     ) -> Result<Option<Sighting>, VisionError> {
         let by_border = self.reader.read(picture, whole)?;
         let sighting = match found {
-            Some(found) => both(self.reader.read(picture, found)?, &by_border),
+            Some(found) => both(self.reader.read(picture, found)?, by_border),
             None => by_border,
         };
         Ok(sighting.reading.best().map(|_| sighting))
     }
 }
 
-/// What two cuts of one plate say together; the rest is the first's.
-fn both(first: Sighting, second: &Sighting) -> Sighting {
-    Sighting {
-        reading: Reading::combine(&[&first.reading, &second.reading], &[0.5; 2]),
-        state: StateReading::combine(&[&first.state, &second.state], &[0.5; 2]),
-        ..first
-    }
+/// What two cuts of one plate say: together where they agree, else the surer of them, for one of two outlines
+/// may be wrong.
+fn both(first: Sighting, second: Sighting) -> Sighting {
+    let reading = Reading::combine(&[&first.reading, &second.reading], &[0.5; 2]);
+    let state = StateReading::combine(&[&first.state, &second.state], &[0.5; 2]);
+    let surer = if confidence(&second) > confidence(&first) { second } else { first };
+    let together = reading.best().map_or(0.0, |best| best.probability.value());
+    let reading = if together >= confidence(&surer) { reading } else { surer.reading };
+    Sighting { reading, state, ..surer }
 }
 
 /// How sure the reader is of its best text.
