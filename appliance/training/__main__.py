@@ -16,9 +16,9 @@ def main():
     parser.add_argument("--peer", type=Path, default=splits.DATASETS.parent / "peers/cct_xs_v1_global.onnx",
                         help="the reader that labels unlabelled plates and is measured beside ours")  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, minutes in (("localiser", 70), ("reader", 75)):
+    for name, minutes in (("localiser", 75), ("reader", 100)):
         command = commands.add_parser(name, help=f"train the {name}, going on from its checkpoint")
-        command.add_argument("--minutes", type=float, default=minutes, help="wall-clock time in all, on one core")
+        command.add_argument("--minutes", type=float, default=minutes, help="wall-clock time in all; one core trains, a second one draws")
     for name, does in (("export", "write networks as ONNX"), ("evaluate", "judge exported networks on pictures that never trained")):
         command = commands.add_parser(name, help=does)
         command.add_argument("--only", choices=NETWORKS)

@@ -22,7 +22,7 @@ MULTIPLE = 32  # of which the network's input sides must be
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 # Widths in input pixels and turns in degrees that the product promises to find, and some on the way.
 POSES = ((16, 0), (20, 0), (25, 0), (30, 0), (40, 0), (60, 0), (40, 10), (40, 20), (40, 30), (40, 35), (60, 35))
-THRESHOLD = 0.3  # the product's, chosen on the validation parts
+THRESHOLD = 0.25  # the product's, chosen on the validation parts
 
 # From luma/255 as [1, 1, H, W] to heat logits [1, 1, H/4, W/4] and corners [1, 8, H/4, W/4].
 Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

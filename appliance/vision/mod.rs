@@ -83,7 +83,8 @@ impl Vision {
         let whole = Found::whole(luma);
         let found = self.localiser.look_closer(&picture, &whole)?;
         let fills = found.is_some_and(|found| found.corners.width_px() >= FILLS * luma.width as f32);
-        if !fills && !(luma.width <= CUT_OUT_WIDTH_MAX && whole.corners.is_plate_like()) {
+        let has_its_shape = luma.width <= CUT_OUT_WIDTH_MAX && whole.corners.is_plate_like();
+        if !(fills || has_its_shape) {
             return self.search(&picture);
         }
         let cut_out = self.read_cut_out(&picture, &whole, found.as_ref().filter(|_| fills))?;
