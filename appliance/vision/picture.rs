@@ -11,7 +11,10 @@ pub struct Picture(Mat);
 pub enum PictureError {
     #[error("the file is empty")]
     Empty,
-    #[error("this is not a picture in a known format, or it is damaged beyond reading")]
+    #[error(
+        "this is not a picture in a known format, or it is damaged beyond reading; save it anew as JPEG, PNG, \
+         WebP, TIFF, BMP or PNM"
+    )]
     Undecodable,
     #[error("the picture is damaged: the file ends before the picture does")]
     CutShort,
@@ -84,6 +87,33 @@ mod tests {
         assert_left_half_white(&left_half_white(".png", CV_16UC3, 65_535.0));
         assert_left_half_white(include_bytes!("../../tests/fixtures/pictures/left-half-white-cmyk.jpg"));
         assert_left_half_white(include_bytes!("../../tests/fixtures/pictures/left-half-white-exif-6.jpg"));
+    }
+
+    /// The JPEG with an EXIF note that says how the camera was held: 1 to 8, as TIFF 6.0 numbers them.
+    fn held(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+        let entry = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0];
+        let tiff = [b"MM\0*\0\0\0\x08\0\x01".as_slice(), &entry, &[0; 4]].concat();
+        let length = u16::try_from(2 + 6 + tiff.len()).unwrap().to_be_bytes();
+        [&jpeg[..2], &[0xff, 0xe1], &length, b"Exif\0\0", &tiff, &jpeg[2..]].concat()
+    }
+
+    #[test]
+    fn however_the_camera_was_held_the_picture_comes_out_upright() {
+        let jpeg = left_half_white(".jpg", CV_8UC1, 255.0);
+        for orientation in 1..=8 {
+            let picture = Picture::decode(&held(&jpeg, orientation)).unwrap();
+            let luma = picture.luma();
+            // Where the middle of the white half comes to lie, in a picture that lies or stands.
+            let (width, height, x, y) = match orientation {
+                1 | 4 => (64, 32, 16, 16),
+                2 | 3 => (64, 32, 48, 16),
+                5 | 6 => (32, 64, 16, 16),
+                _ => (32, 64, 16, 48),
+            };
+            assert_eq!((luma.width, luma.height), (width, height), "orientation {orientation}");
+            let (white, black) = (luma.row(y)[x], luma.row(height - 1 - y)[width - 1 - x]);
+            assert!(white > 245 && black < 10, "orientation {orientation}: {white} and {black}");
+        }
     }
 
     #[test]
