@@ -64,9 +64,15 @@ fn a_clip_gives_one_line_for_its_vehicle() {
     let output = read(&["--format", "jsonl", text(&clip)]);
     assert!(output.status.success(), "{output:?}");
     let lines = lines(&output);
-    let [line] = &lines[..] else { panic!("one passage of the one vehicle: {lines:?}") };
+    let seconds = |line: &Value, key: &str| line[key].as_f64().expect("a number");
+    // A red car comes into view at the very end, its plate 42 pixels wide: it may be read or not.
+    let (last, first): (Vec<&Value>, Vec<&Value>) =
+        lines.iter().partition(|line| seconds(line, "start_s") > 4.0);
+    let [line] = first[..] else { panic!("one passage of the one vehicle: {lines:?}") };
+    assert!(last.len() <= 1, "{last:?}");
     assert_eq!(line["plates"].as_array().map(Vec::len), Some(1));
-    let (start, end) = (line["start_s"].as_f64().expect("start"), line["end_s"].as_f64().expect("end"));
+    assert_eq!(line["plates"][0]["text"], "LS15EBC");
+    let (start, end) = (seconds(line, "start_s"), seconds(line, "end_s"));
     assert!((0.0..end).contains(&start) && end < 5.0, "{start} to {end}");
 }
 
