@@ -2,7 +2,7 @@
 
 `texts/` holds what the published truth leaves out, in its spelling: full-height characters only (stacked and
 small ones belong to the kind of plate), O as 0 in words. `us-states.csv` names for the pictures of the
-evaluation part what makes them hard; `plates-br.csv` corrects what the published truth has wrong;
+evaluation part what makes them hard, `us-scenes-notes.csv` does the same; `plates-br.csv` corrects what the published truth has wrong;
 `country` of a street's plate is `us`, `other` or `unknown`.
 
 Needs nothing but Python, so that a test can ask it what trains.

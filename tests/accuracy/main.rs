@@ -86,6 +86,9 @@ fn judge_scenes(vision: &mut Vision, scenes: &[Judged], tallies: &mut Tallies) -
             for slice in scene_slices(&luma, truth, sighting) {
                 count(tallies, slice, truth, sighting);
             }
+            for note in &truth.notes {
+                count(tallies, &format!("us-scenes, {note}"), truth, sighting);
+            }
             let sighting = by_lamp.iter().find(|sighting| shows(sighting, truth));
             count(tallies, "us-scenes, simulated infra-red", truth, sighting);
             let crop = luma.crop(truth, CROP_MARGIN);

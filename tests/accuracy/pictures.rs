@@ -50,7 +50,7 @@ pub fn evaluation(dataset: &str) -> Vec<Judged> {
         let mut row = row.expect("the truth is a table");
         if let Some(read_by_eye) = transcribed.get(&row["image"]) {
             let key = if row.contains_key("plate") { "corrected" } else { "plate" };
-            row.insert(key.to_owned(), read_by_eye["plate"].clone());
+            row.extend(read_by_eye.get("plate").map(|text| (key.to_owned(), text.clone())));
             row.insert("notes".to_owned(), read_by_eye["notes"].clone());
         }
         if judges(&row["image"]) {
@@ -64,7 +64,8 @@ pub fn evaluation(dataset: &str) -> Vec<Judged> {
 
 /// What was read by eye where the published truth has no text or a wrong one: the row of each picture.
 fn transcribed(dataset: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let path = training().join("texts").join(dataset).with_extension("csv");
+    let name = if dataset == "us-scenes" { "us-scenes-notes" } else { dataset };
+    let path = training().join("texts").join(name).with_extension("csv");
     if !path.exists() {
         return BTreeMap::new();
     }
