@@ -222,12 +222,7 @@ impl Session {
                 }
                 Ok(()) = stored.changed() => {}
                 () = sleep(until.map(|until| until.saturating_sub(now))) => {}
-                Ok(()) = health.changed() => {
-                    let report = health.borrow_and_update().clone();
-                    if let Some(report) = report {
-                        self.notice(&link, UnitTopic::Health, report)?;
-                    }
-                }
+                Ok(()) = health.changed() => self.tell_health(&link, health)?,
                 Some(interest) = self.interests.changes.recv() => self.follow(&link, interest)?,
                 Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
                     if let Some((topic, arrival)) = self.arrived.pop_front() {
@@ -239,7 +234,7 @@ impl Session {
                 accepted = finished(&mut self.accepting) => self.on_accepted(&link, accepted)?,
                 on_purpose = stopped(stop) => {
                     if on_purpose {
-                        self.farewell(link).await;
+                        self.farewell(link, health).await;
                     }
                     return Ok(End::Stopped);
                 }
@@ -438,10 +433,24 @@ impl Session {
         Ok(())
     }
 
-    async fn farewell(&mut self, link: Link) {
+    fn tell_health(
+        &mut self,
+        link: &Link,
+        health: &mut watch::Receiver<Option<Vec<u8>>>,
+    ) -> Result<(), LinkFault> {
+        let report = health.borrow_and_update().clone();
+        report.map_or(Ok(()), |report| self.notice(link, UnitTopic::Health, report))
+    }
+
+    /// Nothing that was reported before the stop is left unsaid: it is what stays retained while we are gone.
+    async fn farewell(&mut self, link: Link, health: &mut watch::Receiver<Option<Vec<u8>>>) {
         let at = self.clock.now().wall;
         let stopped = Presence::Offline { session: self.number, at, reason: OfflineReason::Stopped };
-        if self.notice(&link, UnitTopic::Status, stopped.to_json()).is_ok() {
+        let told = match health.has_changed() {
+            Ok(true) => self.tell_health(&link, health),
+            _ => Ok(()),
+        };
+        if told.and_then(|()| self.notice(&link, UnitTopic::Status, stopped.to_json())).is_ok() {
             link.close().await;
         }
         info!("said good-bye to the broker");
