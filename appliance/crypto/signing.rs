@@ -1,8 +1,12 @@
 use std::path::{Path, PathBuf};
 
+use std::os::unix::fs::PermissionsExt;
+
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use pkcs8::der::pem::PemLabel;
+use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +32,14 @@ pub enum KeyError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("{path} is not an Ed25519 private key (PKCS#8 in PEM)")]
     NotPrivate { path: PathBuf },
+    #[error("the key {path} is locked by a passphrase")]
+    Locked { path: PathBuf },
+    #[error("the passphrase does not open the key {path}")]
+    WrongPassphrase { path: PathBuf },
+    #[error(
+        "others than its owner may read the key {path}: `chmod 600 {path}`, and if others did, make a new key"
+    )]
+    Exposed { path: PathBuf },
     #[error("{0:?} is not an Ed25519 public key: 32 bytes in base64, 44 characters")]
     NotPublic(String),
 }
@@ -40,26 +52,63 @@ impl SigningKey {
         Self(Ed25519KeyPair::generate().expect("generating needs only the random source"))
     }
 
-    /// Reads an unencrypted PKCS#8 file in PEM (as `openssl genpkey -algorithm ed25519` writes it).
+    /// Reads PKCS#8 in PEM, as `openssl genpkey -algorithm ed25519` writes it.
+    ///
+    /// # Errors
+    /// [`KeyError::Locked`] where a passphrase must open it: see [`SigningKey::unlock`].
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| KeyError::Read { path: path.into(), source })?;
+        Self::read(path, None)
+    }
+
+    /// Reads a key that a passphrase locks (PKCS#8, PBES2); one without opens with any.
+    pub fn unlock(path: &Path, passphrase: &str) -> Result<Self, KeyError> {
+        Self::read(path, Some(passphrase))
+    }
+
+    fn read(path: &Path, passphrase: Option<&str>) -> Result<Self, KeyError> {
+        let read = |source| KeyError::Read { path: path.into(), source };
+        let mode = std::fs::metadata(path).map_err(read)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Exposed { path: path.into() });
+        }
+        let text = std::fs::read_to_string(path).map_err(read)?;
         let not_private = || KeyError::NotPrivate { path: path.into() };
-        let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
-        let der = BASE64.decode(body.trim()).map_err(|_| not_private())?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| not_private())?;
-        Ok(Self(pair))
+        let (label, document) = SecretDocument::from_pem(text.trim()).map_err(|_| not_private())?;
+        let document = match label {
+            EncryptedPrivateKeyInfoRef::PEM_LABEL => {
+                let passphrase = passphrase.ok_or_else(|| KeyError::Locked { path: path.into() })?;
+                let locked = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes());
+                let opened = locked.map_err(|_| not_private())?.decrypt(passphrase);
+                opened.map_err(|_| KeyError::WrongPassphrase { path: path.into() })?
+            }
+            _ => document,
+        };
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.as_bytes());
+        Ok(Self(pair.map_err(|_| not_private())?))
     }
 
     /// Writes PKCS#8 in PEM to a new file that only its owner can read; refuses to replace one.
     pub fn save(&self, path: &Path) -> Result<(), KeyError> {
+        Self::write(path, &self.document(), PrivateKeyInfoRef::PEM_LABEL)
+    }
+
+    /// The same, locked by a passphrase (PBES2 with scrypt and AES-256, which OpenSSL reads as well).
+    pub fn save_locked(&self, path: &Path, passphrase: &str) -> Result<(), KeyError> {
+        let document = self.document();
+        let plain = PrivateKeyInfoRef::try_from(document.as_bytes()).expect("it was just encoded");
+        let locked = plain.encrypt(passphrase).expect("the recommended parameters are valid");
+        Self::write(path, &locked, EncryptedPrivateKeyInfoRef::PEM_LABEL)
+    }
+
+    fn document(&self) -> SecretDocument {
+        let der = self.0.to_pkcs8v1().expect("a generated key can be encoded");
+        SecretDocument::try_from(der.as_ref()).expect("a key is encoded as DER")
+    }
+
+    fn write(path: &Path, document: &SecretDocument, label: &'static str) -> Result<(), KeyError> {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
-        let der = self.0.to_pkcs8v1().expect("a generated key can be encoded");
-        let pem = format!(
-            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-            BASE64.encode(der.as_ref())
-        );
+        let pem = document.to_pem(label, LineEnding::LF).expect("the label is one of the standard's");
         let write = || -> std::io::Result<()> {
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(pem.as_bytes())?;
@@ -226,7 +275,6 @@ mod tests {
 
     #[test]
     fn a_saved_key_is_private_and_loads_again() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.pem");
         let key = SigningKey::generate();
@@ -234,5 +282,20 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(SigningKey::load(&path).unwrap().verifying_key(), key.verifying_key());
         assert!(matches!(key.save(&path), Err(KeyError::Write { .. })), "never replaces a key");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(SigningKey::load(&path), Err(KeyError::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_locked_key_opens_with_its_passphrase_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        let key = SigningKey::generate();
+        key.save_locked(&path, "correct horse").unwrap();
+        assert!(matches!(SigningKey::load(&path), Err(KeyError::Locked { .. })));
+        assert!(matches!(SigningKey::unlock(&path, "wrong"), Err(KeyError::WrongPassphrase { .. })));
+        assert_eq!(SigningKey::unlock(&path, "correct horse").unwrap().verifying_key(), key.verifying_key());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     }
 }
