@@ -104,6 +104,60 @@ fn a_unit_lives_through_the_loss_of_camera_broker_and_power() {
     assert!(!logs.contains("panicked") && !logs.contains("ERROR"), "{logs}");
 }
 
+#[test]
+fn a_manual_entry_needs_the_keys_of_two_people() {
+    let site = Site::open();
+    let camera = site.camera(0);
+    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
+    let dispatcher = site.broker.client("dispatcher");
+    let address = format!("localhost:{}", dispatcher.port);
+    let [ca, cert, tls_key] = [&dispatcher.authority, &dispatcher.certificate, &dispatcher.key]
+        .map(|file| file.display().to_string());
+    let mut configuration = std::fs::read_to_string(site.folder().join("milepost.toml")).unwrap();
+    for person in ["Ann Lee", "Bo Hill"] {
+        let said = milepost_ok(&["hotlist", "keygen", "--no-passphrase", "--out", person], site.folder());
+        let (_, people) = said.split_once("[[hotlist.people]]").unwrap();
+        configuration += &format!("[[hotlist.people]]{}", people.replace("Ann Lee", person));
+    }
+    std::fs::write(site.folder().join("milepost.toml"), configuration).unwrap();
+    let says = |person: &str, act: &[&str]| {
+        let to = ["--broker", &address, "--ca", &ca, "--cert", &cert, "--key", &tls_key];
+        let who = ["hotlist", "manual", "--unit", UNIT, "--sign-key", person];
+        let said = milepost_ok(&[&who[..], &to, act].concat(), site.folder());
+        said.trim().rsplit_once(' ').unwrap().1.to_owned()
+    };
+    let manual_alerts = || {
+        let alerts = site.department.events("alerts");
+        alerts.iter().filter(|alert| alert["data"]["matched"]["list"]["list"] == "manual").count()
+    };
+
+    let mut unit = Appliance::start(site.folder());
+    unit.tells("READY=1");
+    let plate = LISTED[0];
+    let entry = ["--plate", plate, "--category", "amber", "--reason", "seen at the mall"];
+    let id = says("Ann Lee", &[&["add"][..], &entry].concat());
+    eventually("the request is taken", || site.audited("manual-entry-requested").len() == 1);
+    says("Ann Lee", &["approve", &id]);
+    eventually("nobody approves their own", || site.audited("manual-message-refused").len() == 1);
+    assert_eq!(manual_alerts(), 0);
+    says("Bo Hill", &["approve", &id]);
+    eventually("the second person approves", || site.audited("manual-entry-approved").len() == 1);
+    assert_eq!(site.audited("manual-entry-approved")[0]["who"]["person"], "Bo Hill");
+    eventually("it raises an alert", || manual_alerts() > 0);
+    let removal = says("Bo Hill", &["remove", &id, "--reason", "found"]);
+    says("Ann Lee", &["approve", &removal]);
+    eventually("it is taken out", || site.audited("manual-entry-removed").len() == 1);
+    eventually("the department has every step, with plate and reason", || {
+        let steps = site.department.events("events");
+        let is_step = |step: &&serde_json::Value| step["type"] == "milepost.manual-entry.v1";
+        let steps: Vec<_> = steps.iter().filter(is_step).collect();
+        steps.len() == 4 && steps.iter().all(|step| step["data"]["entry"]["entry"]["plate"] == plate)
+    });
+    let (status, _, told) = unit.terminate();
+    assert!(status.success(), "{}", told.said);
+    assert_eq!(site.readable_at_rest(), Vec::<String>::new());
+}
+
 /// The way of one alert: stored, delivered with its pictures, receipted, purged.
 fn evidence_goes_its_way(site: &Site) {
     let department = &site.department;

@@ -213,6 +213,30 @@ fn birth_last_will_and_clean_stop_are_seen() {
 }
 
 #[test]
+fn what_a_unit_has_the_broker_remember_comes_back_before_the_lists() {
+    let broker = Mosquitto::start();
+    let first = Unit::start(&broker, "north-7", &[]);
+    eventually("it is connected", || first.delivery.status().is_connected());
+    first.delivery.remember(b"sealed".to_vec());
+    first.delivery.stop();
+    let mut publisher = Desk::open(&broker, "publisher", &[]);
+    let manifest = Topic::List(ListName::parse("state").unwrap(), ListTopic::Manifest);
+    publisher.publish(&manifest, b"{}".to_vec(), true);
+
+    let mut second = Unit::start(&broker, "north-7", &[]);
+    let topics = [0, 1].map(|_| {
+        let mut heard = None;
+        eventually("the broker hands it out", || {
+            heard = second.inbound.try_recv().ok();
+            heard.is_some()
+        });
+        heard.unwrap().topic.to_string()
+    });
+    assert_eq!(topics, ["milepost/v1/units/north-7/memory".to_owned(), manifest.to_string()]);
+    second.delivery.stop();
+}
+
+#[test]
 fn records_are_received_receipted_and_let_go() {
     let broker = Mosquitto::start();
     let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());

@@ -14,8 +14,8 @@ use milepost::commands;
 use milepost::crypto::{Digest, SigningKey, UnitKey};
 use milepost::delivery::tls::client_config;
 use milepost::hotlist::{
-    Category, Config, Delta, Effect, Entry, Hotlist, List, Listed, Manifest, MatchKind, Refusal, Removal,
-    Text, Topic, Updates, digest_of_chunks, pack_chunk,
+    Category, Config, Delta, Effect, Entry, Freshness, Hotlist, List, Listed, Manifest, MatchKind, Refusal,
+    Removal, Text, Topic, Updates, digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 
@@ -399,6 +399,57 @@ fn a_damaged_edition_is_had_again_but_never_an_older_one() {
     assert!(unit.finds("P0001"));
 }
 
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for item in std::fs::read_dir(from).unwrap() {
+        let path = item.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn storage_that_was_restored_takes_nothing_older_than_the_unit_once_held() {
+    let key = SigningKey::generate();
+    let mut unit = Unit::trusting(&key);
+    unit.hears_all(&snapshot(&key, 1, None, &entries(10)));
+    let mut unit = unit.restarted();
+    let backup = tempfile::tempdir().unwrap();
+    copy(unit.folder.path(), backup.path());
+    unit.hears_all(&snapshot(&key, 2, None, &entries(20)));
+    unit.hears_all(&snapshot(&key, 3, None, &entries(30)));
+    let memory = unit.updates.memory();
+
+    drop((unit.hotlist, unit.updates));
+    let open = |folder: &Path| Hotlist::open(folder, &unit.key, &unit.config).unwrap();
+    let (hotlist, updates) = open(backup.path());
+    let mut unit =
+        Unit { folder: backup, key: unit.key.clone(), config: unit.config.clone(), hotlist, updates };
+    assert_eq!(unit.version(), Some(1));
+    let mut forged = memory.clone();
+    forged[20] ^= 1;
+    assert!(matches!(refusals(&unit.updates.remember(&forged, at(0)))[..], [Refusal::Memory]));
+    let told = unit.updates.remember(&memory, at(0));
+    assert!(matches!(refusals(&told)[..], [Refusal::Restored { held: Some(1), seen: 3 }]));
+    assert!(unit.updates.remember(&memory, at(0)).is_empty(), "told once");
+    let step = delta(&key, 1, 11, &[], &[entry("NEW1")]);
+    for messages in [snapshot(&key, 2, None, &entries(20)), vec![step]] {
+        unit.hears_all(&messages);
+        assert_eq!(unit.version(), Some(1));
+    }
+    assert!(unit.why_refused().contains("older than version 3"), "{}", unit.why_refused());
+    let mut unit = unit.restarted();
+    assert!(unit.finds("P0009"), "it goes on matching with what it has");
+    assert_eq!(unit.hotlist.summary(at(0).wall)[0].freshness, Freshness::Stale);
+    unit.hears_all(&snapshot(&key, 3, None, &entries(30)));
+    assert_eq!(unit.version(), Some(3));
+    assert_eq!(unit.hotlist.summary(at(0).wall)[0].freshness, Freshness::Fresh);
+}
+
 /// `milepost hotlist ...`
 #[derive(clap::Parser)]
 struct Program {
@@ -452,7 +503,9 @@ fn from_the_departments_export_to_the_unit_over_a_real_broker() {
     let export: String = (0..25_000).map(|number| format!("P{number:05};MA\n")).collect();
     std::fs::write(path("first.csv"), format!("plate;state\n{export}")).unwrap();
     std::fs::write(path("second.csv"), format!("{}NEW1;NH\n", export.replace("P00001;MA\n", ""))).unwrap();
-    milepost_hotlist(&["keygen", "--out", &path("key.pem")]).unwrap();
+    std::fs::write(path("passphrase"), "correct horse battery staple\n").unwrap();
+    milepost_hotlist(&["keygen", "--out", &path("key.pem"), "--passphrase-file", &path("passphrase")])
+        .unwrap();
     for list in ["first", "second"] {
         milepost_hotlist(&["import", &path(&format!("{list}.csv")), "--out", &path(list)]).unwrap();
     }
@@ -475,7 +528,7 @@ fn from_the_departments_export_to_the_unit_over_a_real_broker() {
     };
     let sign = |file: &str, version: &str, more: &[&str]| {
         let edition = path(&format!("edition-{version}"));
-        let (file, key) = (path(file), path("key.pem"));
+        let (file, key, passphrase) = (path(file), path("key.pem"), path("passphrase"));
         let basic = [
             "sign",
             &file,
@@ -489,11 +542,13 @@ fn from_the_departments_export_to_the_unit_over_a_real_broker() {
             version,
             "--issued",
             "2026-06-01T06:00:00Z",
+            "--passphrase-file",
+            &passphrase,
         ];
         milepost_hotlist(&[&basic[..], more].concat()).unwrap();
     };
 
-    let key = SigningKey::load(Path::new(&path("key.pem"))).unwrap();
+    let key = SigningKey::unlock(Path::new(&path("key.pem")), "correct horse battery staple").unwrap();
     let north = broker.client("north");
     let mut unit = Unit::trusting(&key);
     sign("first", "1", &[]);

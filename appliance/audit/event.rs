@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Digest, KeyId};
@@ -17,7 +18,7 @@ pub enum Who {
     Department(KeyId),
 }
 
-/// What was done or decided. Plates stand here only where a person put one in: the log outlives records.
+/// What was done or decided. No plate stands here: the log outlives records, and lies open on the disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
@@ -84,17 +85,47 @@ pub enum Event {
         list: ListName,
         why: String,
     },
+    /// By a person at the shift's start: whether every list was current, and which stood where.
+    ListsChecked {
+        current: bool,
+        lists: String,
+    },
+    /// Of manual entries the log names no plate and no reason, since it lies open on the disk: those go with the
+    /// record of the same entry.
     ManualEntryRequested {
-        /// A plate, or a part of one.
-        plate: String,
-        reason: String,
+        entry: RecordId,
+        category: String,
+        /// The entry whose place it is to take.
+        replaces: Option<RecordId>,
     },
     ManualEntryApproved {
-        plate: String,
+        entry: RecordId,
+        requested_by: PersonName,
+        replaces: Option<RecordId>,
+    },
+    ManualEntryDeclined {
+        entry: RecordId,
         requested_by: PersonName,
     },
+    ManualRemovalRequested {
+        entry: RecordId,
+    },
+    ManualRemovalDeclined {
+        entry: RecordId,
+    },
     ManualEntryRemoved {
-        plate: String,
+        entry: RecordId,
+        requested_by: PersonName,
+    },
+    ManualEntryExpiresSoon {
+        entry: RecordId,
+        until: Timestamp,
+    },
+    ManualEntryExpired {
+        entry: RecordId,
+        until: Timestamp,
+    },
+    ManualMessageRefused {
         why: String,
     },
     ServiceStateChanged(ServiceChange),

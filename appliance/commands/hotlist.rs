@@ -5,20 +5,19 @@
 
 mod edition;
 mod import;
+mod keys;
 mod list_file;
+mod manual;
 mod publish;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-
-use crate::crypto::{SigningKey, VerifyingKey};
 use crate::hotlist::Entry;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Make a key that signs lists, and print what units need to trust it
-    Keygen(Keygen),
+    /// Make a key that signs lists or manual entries, and print what units need to trust it
+    Keygen(keys::Keygen),
     /// Turn an export (CSV with , ; or tab, or fixed columns) into a list file
     Import(import::Import),
     /// Say what changed between two list files
@@ -27,15 +26,10 @@ pub enum Command {
     Sign(edition::Sign),
     /// Send an edition to the broker, where units fetch it
     Publish(publish::Publish),
+    /// Ask for, change, remove or approve a manual entry on units, by signed message
+    Manual(manual::Manual),
     /// Check an edition or a list file, and say what is in it
     Inspect(edition::Inspect),
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Keygen {
-    /// Where to write the private key; only you will be able to read it
-    #[arg(long, short, value_name = "FILE")]
-    out: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,20 +48,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Diff(diff) => diff.run(),
         Command::Sign(sign) => sign.run(),
         Command::Publish(publish) => publish.run(),
+        Command::Manual(manual) => manual.run(),
         Command::Inspect(inspect) => inspect.run(),
-    }
-}
-
-impl Keygen {
-    fn run(self) -> anyhow::Result<()> {
-        let key = SigningKey::generate();
-        key.save(&self.out)?;
-        let public: VerifyingKey = key.verifying_key();
-        println!("Private key: {} (keep it; only its owner can read it)", self.out.display());
-        println!("Key id:      {}", public.id());
-        println!("Units trust it for a list by these lines in milepost.toml:\n");
-        println!("[[hotlist.lists]]\nname = \"state-stolen\"\nkeys = [\"{public}\"]");
-        Ok(())
     }
 }
 
@@ -93,9 +75,4 @@ impl Diff {
 fn line(entry: &Entry) -> String {
     let state = entry.state.map_or_else(|| "any".to_owned(), |state| state.to_string());
     format!("{:10} {state:4} {:24} {}", entry.plate, entry.category, entry.case)
-}
-
-/// Loads the keys that sign.
-fn signing_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<SigningKey>> {
-    paths.iter().map(|path| SigningKey::load(path).with_context(|| "the signing key is of no use")).collect()
 }

@@ -138,10 +138,15 @@ mod tests {
             let Some((key, _)) = uncommented.split_once(" = ").filter(|(key, _)| !key.contains(' ')) else {
                 continue;
             };
-            let wrong = SAMPLE
-                .lines()
-                .enumerate()
-                .map(|(at, line)| if at == number { format!("{key} = [[]]\n") } else { format!("{line}\n") });
+            // The table that it stands in may be commented out as well.
+            let is_table = |line: &str| line.trim_start_matches('#').starts_with('[');
+            let table =
+                SAMPLE.lines().take(number).collect::<Vec<_>>().iter().rposition(|line| is_table(line));
+            let wrong = SAMPLE.lines().enumerate().map(|(at, line)| match at {
+                _ if at == number => format!("{key} = [[]]\n"),
+                _ if Some(at) == table => format!("{}\n", line.trim_start_matches('#')),
+                _ => format!("{line}\n"),
+            });
             let said = mistake(&wrong.collect::<String>());
             assert_eq!(said.line, number + 1, "{said}");
             assert!(said.field == key || said.field.ends_with(&format!(".{key}")), "{key}: {said}");

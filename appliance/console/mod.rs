@@ -39,8 +39,8 @@ pub use accounts::{Accounts, AccountsError, FAILURES_MAX, OneTimeCode, Role};
 pub use certificate::CertificateError;
 pub use routes::{Allowed, Kind, Route, Rule, table as routes};
 pub use unit::{
-    Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, EntryStage, Link, Lists, LivePicture,
-    ManualEntry, Overview, PictureKind, PlateInPicture, Records, Refused, Service, ServiceChange,
+    Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, Link, Lists, ListsChecked, LivePicture,
+    ManualView, Overview, PictureKind, PlateInPicture, Records, Refused, Service, ServiceChange,
     ServiceState, Stock, Unit, Verdict, Verification, Verified, Work,
 };
 

@@ -81,7 +81,10 @@ pub fn table() -> Vec<Route> {
 
         page("/lists", OFFICERS, get(lists::show)).called("Hot lists"),
         form("/lists/entries", OFFICERS, post(lists::request)),
-        form("/lists/entries/{id}/approval", OFFICERS, post(lists::approve)),
+        form("/lists/entries/{id}/removal", OFFICERS, post(lists::remove)),
+        form("/lists/requests/{id}/approval", OFFICERS, post(lists::approve)),
+        form("/lists/requests/{id}/refusal", OFFICERS, post(lists::decline)),
+        form("/lists/check", OFFICERS, post(lists::check)),
 
         page("/records", EVERYONE, get(records::show)).called("Records"),
 

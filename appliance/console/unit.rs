@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::accounts::Role;
 use crate::alert::Alert;
-use crate::hotlist::{Category, ListSummary};
+use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
 use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, UnitId};
 
 /// The unit as the console sees it.
@@ -41,8 +41,13 @@ pub trait Unit: Send + Sync + 'static {
     fn lists(&self) -> Lists;
     /// Asks for a manual entry, which matches nothing until a second person approves it.
     fn request_entry(&self, entry: EntryRequest, by: &PersonName) -> Result<(), Refused>;
-    /// Must refuse the person who asked for the entry.
-    fn approve_entry(&self, id: RecordId, by: &PersonName) -> Result<(), Refused>;
+    /// Asks that an entry be taken out; it matches until a second person approves that.
+    fn request_removal(&self, of: RecordId, reason: &str, by: &PersonName) -> Result<(), Refused>;
+    /// `id` is that of the request: of an entry or of a removal. Must refuse the person who asked.
+    fn approve_request(&self, id: RecordId, by: &PersonName) -> Result<(), Refused>;
+    fn decline_request(&self, id: RecordId, by: &PersonName) -> Result<(), Refused>;
+    /// A person's look at the lists at the start of a shift.
+    fn check_lists(&self, by: &PersonName) -> Result<(), Refused>;
 
     fn records(&self) -> Records;
     fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused>;
@@ -69,6 +74,7 @@ pub struct Overview {
     /// Alerts that no person has verified or dismissed yet.
     pub alerts_open: u64,
     pub lists: Vec<ListSummary>,
+    pub manual: ManualSummary,
     /// Records that the server has not yet confirmed.
     pub backlog: u64,
     pub broker: Link,
@@ -211,7 +217,18 @@ impl Verdict {
 pub struct Lists {
     pub lists: Vec<ListSummary>,
     /// Newest first; expired ones stay for a while so that people see why they match no more.
-    pub manual: Vec<ManualEntry>,
+    pub manual: Vec<ManualView>,
+    /// The latest check at a shift's start.
+    pub checked: Option<ListsChecked>,
+}
+
+/// That a person looked whether the lists are current.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListsChecked {
+    pub by: PersonName,
+    pub at: Timestamp,
+    /// Whether every list was fresh then.
+    pub current: bool,
 }
 
 /// A manual entry as a person asks for it. The texts are as typed: the hot list's own rules judge them.
@@ -225,32 +242,18 @@ pub struct EntryRequest {
     pub authority: String,
     pub case: String,
     pub instructions: String,
-    /// For how long it is to match, from now.
-    pub hours: u32,
+    /// For how long it is to match, from now; none for the default of its category.
+    pub hours: Option<u32>,
+    /// The entry whose place it is to take.
+    pub replaces: Option<RecordId>,
 }
 
+/// A manual entry as it stands now.
 #[derive(Debug, Clone)]
-pub struct ManualEntry {
-    pub id: RecordId,
-    /// A plate, or a part of one.
-    pub plate: String,
-    pub state: Option<State>,
-    pub category: Category,
-    pub reason: String,
-    pub stage: EntryStage,
-    pub until: Timestamp,
-    pub requested_by: PersonName,
-    pub requested_at: Timestamp,
-    pub approved: Option<(PersonName, Timestamp)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryStage {
-    /// Waits for a second person; matches nothing.
-    Pending,
-    Active,
-    /// Matches nothing any more.
-    Expired,
+pub struct ManualView {
+    pub manual: ManualEntry,
+    pub state: ManualState,
+    pub expires_soon: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -100,6 +100,7 @@ fn event_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Alert => "milepost.alert.v1",
         Kind::Disposition => "milepost.disposition.v1",
+        Kind::ManualEntry => "milepost.manual-entry.v1",
         Kind::HealthChange => "milepost.health-change.v1",
         Kind::Audit => "milepost.audit.v1",
         Kind::PurgeCertificate => "milepost.purge-certificate.v1",

@@ -77,6 +77,7 @@ const INBOUND: usize = 32;
 pub struct Delivery {
     status: watch::Receiver<LinkStatus>,
     health: watch::Sender<Option<Vec<u8>>>,
+    memory: watch::Sender<Option<Vec<u8>>>,
     interests: mpsc::UnboundedSender<Interest>,
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -93,7 +94,9 @@ impl Delivery {
     ) -> Result<(Self, mpsc::Receiver<Inbound>), DeliveryError> {
         let (inbound, taken) = mpsc::channel(INBOUND);
         let (status_sender, status) = watch::channel(LinkStatus::new());
-        let (health, health_receiver) = watch::channel(None);
+        let (health, told_health) = watch::channel(None);
+        let (memory, told_memory) = watch::channel(None);
+        let told = session::Told { health: told_health, memory: told_memory };
         let (stop, stop_receiver) = watch::channel(false);
         let (interests, changes) = mpsc::unbounded_channel();
         let filters = session::own_filters(&unit).chain(filters).collect();
@@ -104,10 +107,10 @@ impl Delivery {
             .thread_name("delivery-store")
             .build()
             .map_err(DeliveryError::Thread)?;
-        let run = move || runtime.block_on(session.run(health_receiver, stop_receiver));
+        let run = move || runtime.block_on(session.run(told, stop_receiver));
         let thread =
             std::thread::Builder::new().name("delivery".into()).spawn(run).map_err(DeliveryError::Thread)?;
-        Ok((Self { status, health, interests, stop, thread: Mutex::new(Some(thread)) }, taken))
+        Ok((Self { status, health, memory, interests, stop, thread: Mutex::new(Some(thread)) }, taken))
     }
 
     pub fn status(&self) -> LinkStatus {
@@ -122,6 +125,11 @@ impl Delivery {
     /// Publishes a health report (JSON), retained. Only the newest one travels.
     pub fn report_health(&self, report: Vec<u8>) {
         self.health.send_replace(Some(report));
+    }
+
+    /// Has the broker keep this for the unit itself: it comes back as an [`Inbound`] after each start.
+    pub fn remember(&self, memory: Vec<u8>) {
+        self.memory.send_replace(Some(memory));
     }
 
     /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks.

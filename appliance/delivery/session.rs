@@ -68,6 +68,12 @@ pub(super) struct Interests {
     pub changes: mpsc::UnboundedReceiver<Interest>,
 }
 
+/// What the broker keeps for us and others; of each only the newest travels.
+pub(super) struct Told {
+    pub health: watch::Receiver<Option<Vec<u8>>>,
+    pub memory: watch::Receiver<Option<Vec<u8>>>,
+}
+
 pub(super) struct Session {
     config: Config,
     unit: UnitId,
@@ -130,11 +136,7 @@ impl Session {
     }
 
     /// Connects, serves, and begins again, for ever, until told to stop.
-    pub(super) async fn run(
-        mut self,
-        mut health: watch::Receiver<Option<Vec<u8>>>,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    pub(super) async fn run(mut self, mut told: Told, mut stop: watch::Receiver<bool>) {
         let retry = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(Duration::from_secs(self.config.broker.retry_max_s.get()))
@@ -143,7 +145,7 @@ impl Session {
         let mut delays = retry.build();
         loop {
             let begun = self.now();
-            let end = self.connection(&mut health, &mut stop).await;
+            let end = self.connection(&mut told, &mut stop).await;
             self.link_lost();
             let End::Lost(fault) = end else { break };
             if self.now().saturating_sub(begun) > STEADY {
@@ -160,15 +162,12 @@ impl Session {
     }
 
     /// One connection from its attempt to its end.
-    async fn connection(
-        &mut self,
-        health: &mut watch::Receiver<Option<Vec<u8>>>,
-        stop: &mut watch::Receiver<bool>,
-    ) -> End {
-        let subscriptions = Subscriptions {
-            filters: self.interests.filters.iter().cloned().collect(),
-            renew: !self.subscribed,
-        };
+    async fn connection(&mut self, told: &mut Told, stop: &mut watch::Receiver<bool>) -> End {
+        // Its own memory first: a broker answers in order, and it says which lists are too old.
+        let memory = self.topic(UnitTopic::Memory);
+        let mut filters: Vec<String> = self.interests.filters.iter().cloned().collect();
+        filters.sort_by_key(|filter| *filter != memory);
+        let subscriptions = Subscriptions { filters, renew: !self.subscribed };
         let at = self.clock.now().wall;
         // By wall time, so that it rises over restarts; by count where the clock does not.
         self.number = (at.as_millisecond().max(0) as u64).max(self.number + 1);
@@ -183,7 +182,7 @@ impl Session {
             Err(fault) => End::Lost(fault),
             Ok(link) => {
                 self.subscribed = true;
-                self.serve(link, health, stop).await.unwrap_or_else(End::Lost)
+                self.serve(link, told, stop).await.unwrap_or_else(End::Lost)
             }
         }
     }
@@ -191,7 +190,7 @@ impl Session {
     async fn serve(
         &mut self,
         mut link: Link,
-        health: &mut watch::Receiver<Option<Vec<u8>>>,
+        told: &mut Told,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<End, LinkFault> {
         let at = self.clock.now().wall;
@@ -204,7 +203,8 @@ impl Session {
         let version = env!("CARGO_PKG_VERSION").into();
         let birth = Presence::Online { session: self.number, at, version };
         self.notice(&link, UnitTopic::Status, birth.to_json())?;
-        health.mark_changed();
+        told.health.mark_changed();
+        told.memory.mark_changed();
 
         let (mut stored, inbound) = (self.shelf.subscribe(), self.inbound.clone());
         loop {
@@ -222,7 +222,8 @@ impl Session {
                 }
                 Ok(()) = stored.changed() => {}
                 () = sleep(until.map(|until| until.saturating_sub(now))) => {}
-                Ok(()) = health.changed() => self.tell_health(&link, health)?,
+                Ok(()) = told.health.changed() => self.tell(&link, UnitTopic::Health, &mut told.health)?,
+                Ok(()) = told.memory.changed() => self.tell(&link, UnitTopic::Memory, &mut told.memory)?,
                 Some(interest) = self.interests.changes.recv() => self.follow(&link, interest)?,
                 Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
                     if let Some((topic, arrival)) = self.arrived.pop_front() {
@@ -234,7 +235,7 @@ impl Session {
                 accepted = finished(&mut self.accepting) => self.on_accepted(&link, accepted)?,
                 on_purpose = stopped(stop) => {
                     if on_purpose {
-                        self.farewell(link, health).await;
+                        self.farewell(link, told).await;
                     }
                     return Ok(End::Stopped);
                 }
@@ -302,9 +303,11 @@ impl Session {
             Kind::Alert => UnitTopic::Alerts,
             Kind::AlertPicture | Kind::ReadPicture => UnitTopic::Picture(*first),
             Kind::Read => UnitTopic::Reads,
-            Kind::Disposition | Kind::HealthChange | Kind::Audit | Kind::PurgeCertificate => {
-                UnitTopic::Events
-            }
+            Kind::Disposition
+            | Kind::ManualEntry
+            | Kind::HealthChange
+            | Kind::Audit
+            | Kind::PurgeCertificate => UnitTopic::Events,
         };
         let payload = if kind.is_batched() { batch(&bodies) } else { bodies.concat() };
         let size = payload.len();
@@ -373,9 +376,10 @@ impl Session {
                     }
                 }
             }
-            Some(topic @ (Topic::List(..) | Topic::Unit(_, UnitTopic::Commands)))
-                if self.arrived.len() < ARRIVED_MOST =>
-            {
+            Some(
+                topic @ (Topic::List(..)
+                | Topic::Unit(_, UnitTopic::Commands | UnitTopic::ManualEntries | UnitTopic::Memory)),
+            ) if self.arrived.len() < ARRIVED_MOST => {
                 self.arrived.push_back((topic, arrival));
                 return Ok(());
             }
@@ -433,24 +437,28 @@ impl Session {
         Ok(())
     }
 
-    fn tell_health(
+    fn tell(
         &mut self,
         link: &Link,
-        health: &mut watch::Receiver<Option<Vec<u8>>>,
+        topic: UnitTopic,
+        newest: &mut watch::Receiver<Option<Vec<u8>>>,
     ) -> Result<(), LinkFault> {
-        let report = health.borrow_and_update().clone();
-        report.map_or(Ok(()), |report| self.notice(link, UnitTopic::Health, report))
+        let newest = newest.borrow_and_update().clone();
+        newest.map_or(Ok(()), |newest| self.notice(link, topic, newest))
     }
 
     /// Nothing that was reported before the stop is left unsaid: it is what stays retained while we are gone.
-    async fn farewell(&mut self, link: Link, health: &mut watch::Receiver<Option<Vec<u8>>>) {
+    async fn farewell(&mut self, link: Link, told: &mut Told) {
         let at = self.clock.now().wall;
         let stopped = Presence::Offline { session: self.number, at, reason: OfflineReason::Stopped };
-        let told = match health.has_changed() {
-            Ok(true) => self.tell_health(&link, health),
-            _ => Ok(()),
-        };
-        if told.and_then(|()| self.notice(&link, UnitTopic::Status, stopped.to_json())).is_ok() {
+        let mut said = Ok(());
+        for (topic, newest) in [(UnitTopic::Health, &mut told.health), (UnitTopic::Memory, &mut told.memory)]
+        {
+            if newest.has_changed().unwrap_or(false) {
+                said = said.and_then(|()| self.tell(&link, topic, newest));
+            }
+        }
+        if said.and_then(|()| self.notice(&link, UnitTopic::Status, stopped.to_json())).is_ok() {
             link.close().await;
         }
         info!("said good-bye to the broker");
@@ -512,7 +520,7 @@ const OVERHEAD: usize = 512;
 
 /// What a unit subscribes to for itself.
 pub(super) fn own_filters(unit: &UnitId) -> impl Iterator<Item = String> {
-    let own = [UnitTopic::Receipts, UnitTopic::Commands];
+    let own = [UnitTopic::Receipts, UnitTopic::Commands, UnitTopic::ManualEntries, UnitTopic::Memory];
     own.into_iter().map(|topic| Topic::Unit(unit.clone(), topic).to_string())
 }
 

@@ -15,6 +15,7 @@ pub enum Kind {
     Alert,
     AlertPicture,
     Disposition,
+    ManualEntry,
     HealthChange,
     Audit,
     PurgeCertificate,
@@ -23,10 +24,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Alert,
         Self::AlertPicture,
         Self::Disposition,
+        Self::ManualEntry,
         Self::HealthChange,
         Self::Audit,
         Self::PurgeCertificate,

@@ -11,19 +11,21 @@ use crate::words::RecordId;
 
 impl Shelf for Records {
     fn waiting(&self, kind: Kind, limit: usize) -> Vec<RecordId> {
-        let (kind, hits): (_, &[bool]) = match kind {
-            Kind::Alert => (record::Kind::Alert, &[true]),
-            Kind::AlertPicture => (record::Kind::Picture, &[true]),
-            Kind::Disposition => (record::Kind::Disposition, &[true]),
-            Kind::HealthChange => (record::Kind::Health, &[false]),
-            Kind::Audit => (record::Kind::Audit, &[false]),
-            Kind::PurgeCertificate => (record::Kind::Certificate, &[false]),
-            Kind::Read => (record::Kind::Read, &[true, false]),
-            Kind::ReadPicture => (record::Kind::Picture, &[false]),
+        use record::Kind as Stored;
+        let kinds: &[(Stored, bool)] = match kind {
+            Kind::Alert => &[(Stored::CriticalAlert, true), (Stored::Alert, true)],
+            Kind::AlertPicture => &[(Stored::Picture, true)],
+            Kind::Disposition => &[(Stored::Disposition, true)],
+            Kind::ManualEntry => &[(Stored::ManualEntry, true)],
+            Kind::HealthChange => &[(Stored::Health, false)],
+            Kind::Audit => &[(Stored::Audit, false)],
+            Kind::PurgeCertificate => &[(Stored::Certificate, false)],
+            Kind::Read => &[(Stored::Read, true), (Stored::Read, false)],
+            Kind::ReadPicture => &[(Stored::Picture, false)],
         };
         let mut found = Vec::new();
-        for hit in hits {
-            found.extend(self.waiting_of(kind, *hit, limit - found.len()).iter().map(|waiting| waiting.id));
+        for (kind, hit) in kinds {
+            found.extend(self.waiting_of(*kind, *hit, limit - found.len()).iter().map(|waiting| waiting.id));
         }
         found
     }
@@ -33,10 +35,11 @@ impl Shelf for Records {
             Ok(fetched) => {
                 let record::Head { kind, hit, captured, .. } = fetched.head;
                 let kind = match (kind, hit) {
-                    (record::Kind::Alert, _) => Kind::Alert,
+                    (record::Kind::Alert | record::Kind::CriticalAlert, _) => Kind::Alert,
                     (record::Kind::Picture, true) => Kind::AlertPicture,
                     (record::Kind::Picture, false) => Kind::ReadPicture,
                     (record::Kind::Disposition, _) => Kind::Disposition,
+                    (record::Kind::ManualEntry, _) => Kind::ManualEntry,
                     (record::Kind::Health, _) => Kind::HealthChange,
                     (record::Kind::Audit, _) => Kind::Audit,
                     (record::Kind::Certificate, _) => Kind::PurgeCertificate,

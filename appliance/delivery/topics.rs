@@ -9,7 +9,8 @@ pub enum Topic {
     List(ListName, ListTopic),
 }
 
-/// What belongs to one unit. The broker's access list lets a unit write all of its own but the last two.
+/// What belongs to one unit. The broker's access list lets a unit write all of its own but receipts, commands and manual
+/// entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnitTopic {
     /// Retained: birth, last will, clean stop.
@@ -20,12 +21,16 @@ pub enum UnitTopic {
     Reads,
     /// Retained.
     Health,
-    /// Answers to alerts, changes of health, audit entries, certificates of purge.
+    /// Answers to alerts, steps of manual entries, changes of health, audit entries, certificates of purge.
     Events,
     /// Server to unit, signed.
     Receipts,
     /// Server to unit, signed.
     Commands,
+    /// People to unit, signed by each: requests and approvals of manual entries.
+    ManualEntries,
+    /// Retained, from the unit to itself, sealed: what it must remember though its storage be restored.
+    Memory,
 }
 
 /// What belongs to one hot list; all retained.
@@ -53,6 +58,8 @@ impl Topic {
                     ["events"] => UnitTopic::Events,
                     ["receipts"] => UnitTopic::Receipts,
                     ["commands"] => UnitTopic::Commands,
+                    ["manual-entries"] => UnitTopic::ManualEntries,
+                    ["memory"] => UnitTopic::Memory,
                     _ => return None,
                 };
                 Some(Self::Unit(UnitId::parse(name).ok()?, topic))
@@ -92,6 +99,8 @@ impl fmt::Display for Topic {
                     UnitTopic::Events => f.write_str("events"),
                     UnitTopic::Receipts => f.write_str("receipts"),
                     UnitTopic::Commands => f.write_str("commands"),
+                    UnitTopic::ManualEntries => f.write_str("manual-entries"),
+                    UnitTopic::Memory => f.write_str("memory"),
                 }
             }
             Self::List(list, topic) => {
@@ -122,6 +131,8 @@ mod tests {
             Just(UnitTopic::Events),
             Just(UnitTopic::Receipts),
             Just(UnitTopic::Commands),
+            Just(UnitTopic::ManualEntries),
+            Just(UnitTopic::Memory),
         ];
         let list_topic = prop_oneof![
             Just(ListTopic::Manifest),

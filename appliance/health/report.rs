@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::camera::CameraView;
 use super::{Finding, Reason, ServiceState, Standing};
-use crate::hotlist::{Freshness, ListSummary};
+use crate::hotlist::{Freshness, ListSummary, ManualSummary};
 use crate::system::{ClockStatus, DeviceFacts};
 use crate::words::{CameraId, PersonName, UnitId};
 
@@ -37,6 +37,7 @@ pub struct HealthReport {
     pub service: ServiceReport,
     pub cameras: Vec<CameraReport>,
     pub lists: Vec<ListSummary>,
+    pub manual_entries: ManualSummary,
     pub records: RecordReport,
     pub broker: BrokerReport,
     pub device: DeviceFacts,

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 
+use super::manual_message::Signatory;
 use crate::crypto::VerifyingKey;
 use crate::words::{ListName, Probability};
 
@@ -16,6 +18,10 @@ pub struct Config {
     /// Default: none. Add one for each authority (state, county, department).
     #[serde(deserialize_with = "lists_with_one_name_each")]
     pub lists: Vec<List>,
+    /// `[[hotlist.people]]`: who may ask for or approve manual entries by signed message. Default: nobody; the
+    /// console's officers and administrators always may.
+    #[serde(deserialize_with = "people_with_one_key_each")]
+    pub people: Vec<Signatory>,
     /// `[hotlist.matching]`
     pub matching: Matching,
     /// Past this age, by the list's own date, health warns. Default: 12, since federal extracts come twice a
@@ -26,16 +32,20 @@ pub struct Config {
     /// How long to wait for deltas that lead to a newer edition before its chunks are fetched. Default: 10.
     /// Raise it on links where messages trickle in; a snapshot costs 20 to 30 MB for a million entries.
     pub catch_up_wait_s: u32,
+    /// How long before a manual entry ends people are told, so that it can be extended in time. Default: 4.
+    pub remind_before_h: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             lists: Vec::new(),
+            people: Vec::new(),
             matching: Matching::default(),
             warn_age_h: 12,
             fault_age_h: 24,
             catch_up_wait_s: 10,
+            remind_before_h: 4,
         }
     }
 }
@@ -43,6 +53,10 @@ impl Default for Config {
 impl Config {
     pub fn catch_up_wait(&self) -> Duration {
         Duration::from_secs(self.catch_up_wait_s.into())
+    }
+
+    pub fn remind_before(&self) -> SignedDuration {
+        SignedDuration::from_hours(self.remind_before_h.into())
     }
 }
 
@@ -126,6 +140,19 @@ fn lists_with_one_name_each<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     Ok(lists)
 }
 
+fn people_with_one_key_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Signatory>, D::Error> {
+    let people: Vec<Signatory> = Vec::deserialize(deserializer)?;
+    for (index, person) in people.iter().enumerate() {
+        let name = &person.name;
+        if people[..index].iter().any(|earlier| earlier.name == *name || earlier.key == person.key) {
+            return Err(serde::de::Error::custom(format!(
+                "{name}, or the key of {name}, is given twice: every person has a key that nobody else has"
+            )));
+        }
+    }
+    Ok(people)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +167,9 @@ mod tests {
     fn mistakes_are_named() {
         let key = SigningKey::generate().verifying_key();
         let list = |name: &str| format!("[[lists]]\nname = {name:?}\nkeys = [\"{key}\"]\n");
+        let person = |name: &str| format!("[[people]]\nname = {name:?}\nkey = \"{key}\"\n");
         assert_eq!(toml::from_str::<Config>(&list("state")).unwrap().lists.len(), 1);
+        assert_eq!(toml::from_str::<Config>(&person("Ann")).unwrap().people.len(), 1);
         for (text, said) in [
             (list("state") + &list("state"), "given twice"),
             (list("manual"), "manual entries"),
@@ -150,6 +179,7 @@ mod tests {
             ("[matching]\nlook_alikes = 3".to_owned(), "0, 1 or 2"),
             ("[matching]\nfloor = 1.5".to_owned(), "probability"),
             ("warn_age = 3".to_owned(), "unknown field"),
+            (person("Ann") + &person("Bo"), "given twice"),
         ] {
             let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");

@@ -9,11 +9,13 @@ use super::config::Config;
 use super::edition::{Edition, ListKeys};
 use super::entry::Entry;
 use super::ledger::Current;
-use super::manual::{Manual, ManualEntry, ManualError};
+use super::manual::{Manual, ManualChange, ManualSummary};
+use super::manual_entry::{Author, ManualEntry, ManualError, Request};
+use super::manual_message::{ManualAct, ManualMessage, ManualMessageError};
 use super::matching::{self, ListVersion, Look, Lookup, Match};
 use super::refusal::StoreError;
 use crate::crypto::KeyId;
-use crate::words::{ListName, PersonName, Plate, Reading, RecordId, StateReading};
+use crate::words::{ListName, Plate, Reading, RecordId, StateReading, UnitId};
 
 /// The lists in force: matching, manual entries and what health and the console show.
 ///
@@ -66,6 +68,8 @@ pub(super) struct Note {
     pub on_its_way: Option<u64>,
     pub last_refusal: Option<RefusalNote>,
     pub refusals: u64,
+    /// The unit once held a newer version than the one in force.
+    pub outdone: bool,
 }
 
 /// A refused update, as health and the console show it.
@@ -82,7 +86,8 @@ pub enum Freshness {
     Fresh,
     /// Past `warn_age_h`.
     Ageing,
-    /// Past `fault_age_h`, or past what its publisher calls its expiry. It still matches.
+    /// Past `fault_age_h`, past what its publisher calls its expiry, or older than one that the unit once held. It
+    /// still matches.
     Stale,
     /// The unit holds no edition of it.
     Missing,
@@ -146,7 +151,7 @@ impl Hotlist {
             let age_s = in_force.map(|held| held.version.age_s(now));
             ListSummary {
                 list: list.clone(),
-                freshness: self.freshness(in_force, now),
+                freshness: self.freshness(in_force, note, now),
                 version: in_force.map(|held| held.version.version),
                 issued: in_force.map(|held| held.version.issued),
                 age_s,
@@ -162,11 +167,12 @@ impl Hotlist {
         notes.iter().map(summary).collect()
     }
 
-    fn freshness(&self, in_force: Option<&InForce>, now: Timestamp) -> Freshness {
+    fn freshness(&self, in_force: Option<&InForce>, note: &Note, now: Timestamp) -> Freshness {
         let Some(held) = in_force else { return Freshness::Missing };
         let age_s = held.version.age_s(now);
         let past = |hours: u32| age_s > u64::from(hours) * 3600;
-        if past(self.0.config.fault_age_h) || held.expires.is_some_and(|expires| expires <= now) {
+        let outdated = note.outdone || past(self.0.config.fault_age_h);
+        if outdated || held.expires.is_some_and(|expires| expires <= now) {
             Freshness::Stale
         } else if past(self.0.config.warn_age_h) {
             Freshness::Ageing
@@ -180,22 +186,66 @@ impl Hotlist {
         self.0.lookup_faults.load(Ordering::Relaxed)
     }
 
-    /// Asks for an entry; it matches nothing until another person approves it. Without `until` it expires
-    /// after its category's default. The author is the person signed in, never a text from a form.
+    /// Takes down a request for a manual entry, its change or its removal; nothing comes of it until another
+    /// person approves it. None if it was made before under the same id.
     pub fn manual_request(
         &self,
-        entry: Entry,
-        by: PersonName,
+        id: RecordId,
+        request: Request,
+        by: &Author,
         now: Timestamp,
-    ) -> Result<RecordId, ManualError> {
-        self.manual_mut().request(entry, by, now)
+    ) -> Result<Option<ManualChange>, ManualError> {
+        self.manual_mut().request(id, request, by, now)
     }
 
-    pub fn manual_approve(&self, id: RecordId, by: PersonName, now: Timestamp) -> Result<(), ManualError> {
+    pub fn manual_approve(
+        &self,
+        id: RecordId,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<ManualChange, ManualError> {
         self.manual_mut().approve(id, by, now)
     }
 
-    /// Pending, in force and lately expired, the newest first.
+    pub fn manual_decline(
+        &self,
+        id: RecordId,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<ManualChange, ManualError> {
+        self.manual_mut().decline(id, by, now)
+    }
+
+    /// What a person says by signed message. None if it was said before.
+    pub fn manual_message(
+        &self,
+        payload: &[u8],
+        unit: &UnitId,
+        now: Timestamp,
+    ) -> Result<Option<(ManualChange, Author)>, ManualMessageError> {
+        let (message, by) = ManualMessage::open(payload, unit, &self.0.config.people, now)?;
+        let change = match message.act {
+            ManualAct::Request(request) => self.manual_request(message.id, request, &by, now)?,
+            ManualAct::Approve(id) => Some(self.manual_approve(id, &by, now)?),
+            ManualAct::Decline(id) => Some(self.manual_decline(id, &by, now)?),
+        };
+        Ok(change.map(|change| (change, by)))
+    }
+
+    /// The manual entries that people must now be told of, each once. To be asked every second or so.
+    pub fn manual_due(&self, now: Timestamp) -> Result<Vec<ManualChange>, StoreError> {
+        self.manual_mut().due(now)
+    }
+
+    pub fn manual_expires_soon(&self, entry: &ManualEntry, now: Timestamp) -> bool {
+        self.manual().expires_soon(entry, now)
+    }
+
+    pub fn manual_summary(&self, now: Timestamp) -> ManualSummary {
+        self.manual().summary(now)
+    }
+
+    /// Pending, in force and lately ended, the newest first.
     pub fn manual_list(&self) -> Vec<ManualEntry> {
         self.manual().list()
     }

@@ -84,6 +84,17 @@ impl Ledger {
         self.write(list, Line { highest, current: Some(current) })
     }
 
+    /// This version was in force before the storage was restored.
+    pub fn raise(&mut self, list: &ListName, highest: u64) -> Result<(), StoreError> {
+        let line = self.line(list);
+        self.write(list, Line { highest: line.highest.max(highest), ..line })
+    }
+
+    /// The highest version of each list that was ever in force.
+    pub fn highest(&self) -> BTreeMap<&ListName, u64> {
+        self.lines.iter().map(|(list, line)| (list, line.highest)).collect()
+    }
+
     /// No edition is in force any more; the highest version stays known.
     pub fn withdraw(&mut self, list: &ListName) -> Result<(), StoreError> {
         let highest = self.line(list).highest;

@@ -2,7 +2,8 @@
 //!
 //! Promise: what was requested or approved survives a power cut once the call has returned; the file is
 //! sealed, so that it tells nobody without the unit's key who is listed; until a second person has approved
-//! it, and once it has expired, an entry matches nothing.
+//! it, and once it has ended, an entry matches nothing. A change or a removal needs a second person as well: until
+//! then the entry matches as it was.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,111 +13,69 @@ use serde::{Deserialize, Serialize};
 
 use super::config::MANUAL_LIST;
 use super::durable;
-use super::entry::{Category, Entry};
+use super::entry::Entry;
 use super::listed::Listed;
+use super::manual_entry::{
+    Act, Author, End, Ended, MOST, ManualEntry, ManualError, ManualState, Removal, Request, Told, acceptable,
+};
 use super::matching::{ListVersion, Lookup};
 use super::refusal::StoreError;
+use super::text::Text;
 use crate::crypto::{SealKey, UnitKey};
 use crate::words::{ListName, PersonName, Plate, RecordId};
 
-/// A unit's manual entries are looked through one by one; more than this belongs on a pushed list.
-const MOST: usize = 500;
-/// No manual entry is in force longer.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 30);
-/// Expired entries stay to be seen for this long.
+/// Entries stay to be seen for this long after their end.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 7);
 const CONTEXT: &[u8] = b"hot list manual entries 1";
 
-/// An entry with those who answer for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ManualEntry {
-    pub id: RecordId,
-    /// `until` is always given.
-    pub entry: Entry,
-    pub requested: Act,
-    /// None: pending.
-    pub approved: Option<Act>,
-}
-
-/// Who did something, and when.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Act {
-    pub by: PersonName,
-    pub at: Timestamp,
-}
-
-/// Where a manual entry stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ManualState {
-    Pending,
-    InForce,
-    Expired,
-}
-
-/// Why a manual entry was not requested or approved.
-#[derive(Debug, thiserror::Error)]
-pub enum ManualError {
-    #[error("a manual entry needs a reason")]
-    NoReason,
-    #[error("it would expire at {0}, which has passed already")]
-    ExpiresInThePast(Timestamp),
-    #[error("it may be in force for 30 days at most; until {latest}")]
-    TooLong { latest: Timestamp },
-    #[error("there are {MOST} manual entries already; publish a list instead")]
-    TooMany,
-    #[error("there is no such manual entry")]
-    Unknown,
-    #[error("{0} requested this entry; another person must approve it")]
-    SamePerson(PersonName),
-    #[error("{0} has approved this entry already")]
-    AlreadyApproved(PersonName),
-    #[error("the entry expired at {0}; request it anew")]
-    Expired(Timestamp),
-    #[error(transparent)]
-    Storage(#[from] StoreError),
-}
-
-impl ManualEntry {
-    pub fn state(&self, now: Timestamp) -> ManualState {
-        if self.expires() <= now {
-            ManualState::Expired
-        } else if self.approved.is_none() {
-            ManualState::Pending
-        } else {
-            ManualState::InForce
-        }
-    }
-
-    pub fn expires(&self) -> Timestamp {
-        self.entry.until.unwrap_or(self.requested.at)
-    }
-}
-
-/// How long a manual entry of this category is in force unless its author says otherwise: as long as the
-/// case is likely to be hot, short enough that a forgotten one does not stop people next month.
-pub fn default_hours(category: Category) -> i64 {
-    match category {
-        Category::Amber | Category::MissingChild => 72,
-        Category::MissingCollegeStudent | Category::MissingPerson | Category::Stolen => 24 * 7,
-        Category::Wanted | Category::PersonOfInterest => 48,
-        Category::Bolo | Category::AttemptToLocate | Category::Unregistered | Category::Other => 24,
-    }
-}
+type Entries = BTreeMap<RecordId, ManualEntry>;
 
 pub struct Manual {
     path: PathBuf,
     seal: SealKey,
+    remind_before: SignedDuration,
     version: ListVersion,
-    entries: BTreeMap<RecordId, ManualEntry>,
-    /// The ids of approved entries that list a plate.
+    in_force: u64,
+    entries: Entries,
+    /// The ids of entries in force (but for their time) that list a plate.
     by_plate: BTreeMap<Plate, Vec<RecordId>>,
 }
 
+/// What became of a manual entry: for the audit log, and as a record for the department.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ManualChange {
+    pub what: ManualStep,
+    /// As it stands afterwards, with all names and times.
+    pub entry: ManualEntry,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ManualStep {
+    Requested,
+    ChangeRequested,
+    RemovalRequested,
+    Approved { requested_by: PersonName },
+    RemovalApproved { requested_by: PersonName },
+    Declined { requested_by: PersonName },
+    RemovalDeclined,
+    ExpiresSoon,
+    Expired,
+}
+
+/// How many there are, for health and the console.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManualSummary {
+    pub in_force: u64,
+    /// Entries, changes and removals that wait for a second person.
+    pub pending: u64,
+    /// In force, and near their end.
+    pub expiring: u64,
+    pub next_expiry: Option<Timestamp>,
+}
+
 impl Manual {
-    pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, key: &UnitKey, remind_before: SignedDuration) -> Result<Self, StoreError> {
         let path = folder.join("manual");
         let seal = key.derive("hot list manual entries");
         let entries = match std::fs::read(&path) {
@@ -130,57 +89,235 @@ impl Manual {
         };
         let list = ListName::parse(MANUAL_LIST).expect("the constant is a list's name");
         let version = ListVersion { list, version: 0, issued: Timestamp::UNIX_EPOCH };
-        let mut manual = Self { path, seal, version, entries: BTreeMap::new(), by_plate: BTreeMap::new() };
+        let mut manual = Self {
+            path,
+            seal,
+            remind_before,
+            version,
+            in_force: 0,
+            entries: BTreeMap::new(),
+            by_plate: BTreeMap::new(),
+        };
         manual.put_in_force(entries);
         Ok(manual)
     }
 
-    /// An entry without `until` gets the default of its category.
+    /// Takes down what somebody asks for, under an id that the approval will name. The same request under the same
+    /// id is taken once: None for the second time.
     pub fn request(
         &mut self,
-        mut entry: Entry,
-        by: PersonName,
+        id: RecordId,
+        request: Request,
+        by: &Author,
         now: Timestamp,
-    ) -> Result<RecordId, ManualError> {
-        if entry.reason.is_empty() {
-            return Err(ManualError::NoReason);
+    ) -> Result<Option<ManualChange>, ManualError> {
+        match request {
+            Request::Add { entry } => self.request_entry(id, entry, None, by, now),
+            Request::Change { of, entry } => self.request_entry(id, entry, Some(of), by, now),
+            Request::Remove { of, reason } => self.request_removal(id, of, reason, by, now),
         }
-        let default = || now + SignedDuration::from_hours(default_hours(entry.category));
-        let until = entry.until.unwrap_or_else(default);
-        if until <= now {
-            return Err(ManualError::ExpiresInThePast(until));
-        }
-        let latest = now + LONGEST;
-        if until > latest {
-            return Err(ManualError::TooLong { latest });
-        }
-        entry.until = Some(until);
+    }
+
+    fn request_entry(
+        &mut self,
+        id: RecordId,
+        entry: Entry,
+        replaces: Option<RecordId>,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<Option<ManualChange>, ManualError> {
         let mut entries = self.entries.clone();
         entries.retain(|_, entry| entry.expires() + KEPT > now);
+        if let Some(known) = entries.get(&id) {
+            // Without `until` the second message would end later than the first.
+            let until = entry.until.or(known.entry.until);
+            let same = known.entry == Entry { until, ..entry } && known.replaces == replaces;
+            let again = same && known.requested.is_by(by);
+            return if again { Ok(None) } else { Err(ManualError::OtherContent) };
+        }
+        if asked_removal(&mut entries, id).is_some() {
+            return Err(ManualError::OtherContent);
+        }
+        let entry = acceptable(entry, now)?;
+        if let Some(of) = replaces {
+            entry_in_force(&mut entries, of, now)?;
+        }
         if entries.len() >= MOST {
             return Err(ManualError::TooMany);
         }
-        let id = RecordId::new();
-        entries.insert(id, ManualEntry { id, entry, requested: Act { by, at: now }, approved: None });
+        let entry = ManualEntry {
+            id,
+            entry,
+            replaces,
+            requested: by.act(now),
+            approved: None,
+            removal: None,
+            ended: None,
+            told: Told::Nothing,
+        };
+        entries.insert(id, entry.clone());
         self.store(entries)?;
-        Ok(id)
+        let what = if replaces.is_some() { ManualStep::ChangeRequested } else { ManualStep::Requested };
+        Ok(Some(ManualChange { what, entry }))
     }
 
-    pub fn approve(&mut self, id: RecordId, by: PersonName, now: Timestamp) -> Result<(), ManualError> {
+    fn request_removal(
+        &mut self,
+        id: RecordId,
+        of: RecordId,
+        reason: Text<200>,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<Option<ManualChange>, ManualError> {
+        if reason.is_empty() {
+            return Err(ManualError::NoReason);
+        }
         let mut entries = self.entries.clone();
+        if let Some(known) = asked_removal(&mut entries, id) {
+            return if known.id == of { Ok(None) } else { Err(ManualError::OtherContent) };
+        }
+        if entries.contains_key(&id) {
+            return Err(ManualError::OtherContent);
+        }
+        let entry = entry_in_force(&mut entries, of, now)?;
+        if let Some(removal) = &entry.removal {
+            return Err(ManualError::RemovalAsked(removal.requested.by.clone()));
+        }
+        entry.removal = Some(Removal { id, reason, requested: by.act(now) });
+        let entry = entry.clone();
+        self.store(entries)?;
+        Ok(Some(ManualChange { what: ManualStep::RemovalRequested, entry }))
+    }
+
+    /// The second person's word on the request of this id: of an entry, a change or a removal.
+    pub fn approve(
+        &mut self,
+        id: RecordId,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<ManualChange, ManualError> {
+        let mut entries = self.entries.clone();
+        let change = match asked_removal(&mut entries, id) {
+            Some(entry) => {
+                let removal = entry.removal.clone().ok_or(ManualError::Unknown)?;
+                if let Some(Ended { act, .. }) = &entry.ended {
+                    return Err(ManualError::AlreadyApproved(act.by.clone()));
+                }
+                let requested_by = other_person(&removal.requested, by)?;
+                entry.ended = Some(Ended { how: End::Removed, act: by.act(now) });
+                let what = ManualStep::RemovalApproved { requested_by };
+                ManualChange { what, entry: entry.clone() }
+            }
+            None => Self::approve_entry(&mut entries, id, by, now)?,
+        };
+        self.store(entries)?;
+        Ok(change)
+    }
+
+    fn approve_entry(
+        entries: &mut Entries,
+        id: RecordId,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<ManualChange, ManualError> {
         let entry = entries.get_mut(&id).ok_or(ManualError::Unknown)?;
         if let Some(approved) = &entry.approved {
             return Err(ManualError::AlreadyApproved(approved.by.clone()));
         }
-        if same_person(&entry.requested.by, &by) {
-            return Err(ManualError::SamePerson(by));
+        let requested_by = other_person(&entry.requested, by)?;
+        match entry.state(now) {
+            ManualState::Pending => {}
+            ManualState::Expired => return Err(ManualError::Expired(entry.expires())),
+            _ => return Err(ManualError::Unknown),
         }
-        if entry.expires() <= now {
-            return Err(ManualError::Expired(entry.expires()));
+        entry.approved = Some(by.act(now));
+        let approved = entry.clone();
+        if let Some(of) = approved.replaces {
+            let replaced = entries.get_mut(&of).ok_or(ManualError::NotInForce)?;
+            match replaced.state(now) {
+                // Extended too late is still what two people want.
+                ManualState::InForce | ManualState::Expired => {
+                    replaced.ended = Some(Ended { how: End::Replaced, act: by.act(now) });
+                }
+                _ => return Err(ManualError::NotInForce),
+            }
         }
-        entry.approved = Some(Act { by, at: now });
+        Ok(ManualChange { what: ManualStep::Approved { requested_by }, entry: approved })
+    }
+
+    /// Says no to a request, or takes back one's own: for that one person is enough, since nothing comes of it.
+    pub fn decline(
+        &mut self,
+        id: RecordId,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<ManualChange, ManualError> {
+        let mut entries = self.entries.clone();
+        let change = match asked_removal(&mut entries, id) {
+            Some(entry) if entry.ended.is_none() => {
+                entry.removal = None;
+                ManualChange { what: ManualStep::RemovalDeclined, entry: entry.clone() }
+            }
+            Some(_) => return Err(ManualError::Unknown),
+            None => {
+                let entry = entries.get_mut(&id).ok_or(ManualError::Unknown)?;
+                if let Some(approved) = &entry.approved {
+                    return Err(ManualError::AlreadyApproved(approved.by.clone()));
+                }
+                entry.ended = Some(Ended { how: End::Declined, act: by.act(now) });
+                let what = ManualStep::Declined { requested_by: entry.requested.by.clone() };
+                ManualChange { what, entry: entry.clone() }
+            }
+        };
         self.store(entries)?;
-        Ok(())
+        Ok(change)
+    }
+
+    /// The entries that people must now be told of: near their end, and past it. Each is told once, also over a
+    /// restart.
+    pub fn due(&mut self, now: Timestamp) -> Result<Vec<ManualChange>, StoreError> {
+        let stands = |entry: &&ManualEntry| entry.approved.is_some();
+        let due = self.entries.values().filter(stands).filter_map(|entry| {
+            let (told, what) = match entry.state(now) {
+                ManualState::Expired => (Told::Expired, ManualStep::Expired),
+                ManualState::InForce if self.expires_soon(entry, now) => {
+                    (Told::ExpiresSoon, ManualStep::ExpiresSoon)
+                }
+                _ => return None,
+            };
+            (entry.told < told).then(|| ManualChange { what, entry: ManualEntry { told, ..entry.clone() } })
+        });
+        let due: Vec<ManualChange> = due.collect();
+        if !due.is_empty() {
+            let mut entries = self.entries.clone();
+            entries.extend(due.iter().map(|change| (change.entry.id, change.entry.clone())));
+            self.store(entries)?;
+        }
+        Ok(due)
+    }
+
+    /// An entry that is asked to match for less than twice that time is not worth a reminder.
+    pub fn expires_soon(&self, entry: &ManualEntry, now: Timestamp) -> bool {
+        let asked_for = entry.expires().duration_since(entry.requested.at);
+        entry.expires() - self.remind_before <= now && asked_for >= self.remind_before * 2
+    }
+
+    pub fn summary(&self, now: Timestamp) -> ManualSummary {
+        let mut summary = ManualSummary::default();
+        for entry in self.entries.values() {
+            match entry.state(now) {
+                ManualState::Pending => summary.pending += 1,
+                ManualState::InForce => {
+                    summary.in_force += 1;
+                    summary.pending += u64::from(entry.removal.is_some());
+                    summary.expiring += u64::from(self.expires_soon(entry, now));
+                    let next = summary.next_expiry.map_or(entry.expires(), |next| next.min(entry.expires()));
+                    summary.next_expiry = Some(next);
+                }
+                _ => {}
+            }
+        }
+        summary
     }
 
     /// The newest first.
@@ -188,33 +325,48 @@ impl Manual {
         self.entries.values().rev().cloned().collect()
     }
 
-    fn store(&mut self, entries: BTreeMap<RecordId, ManualEntry>) -> Result<(), StoreError> {
+    fn store(&mut self, entries: Entries) -> Result<(), StoreError> {
         let json = serde_json::to_vec(&entries).expect("manual entries are plain data with string keys");
         durable::replace(&self.path, &self.seal.seal(CONTEXT, &json))?;
         self.put_in_force(entries);
         Ok(())
     }
 
-    fn put_in_force(&mut self, entries: BTreeMap<RecordId, ManualEntry>) {
+    fn put_in_force(&mut self, entries: Entries) {
         self.by_plate.clear();
-        let approvals = entries.values().filter_map(|entry| entry.approved.as_ref().map(|act| (entry, act)));
-        for (entry, approved) in approvals {
-            // The list of manual entries is as old as its newest approval.
-            self.version.issued = self.version.issued.max(approved.at);
-            if let Listed::Plate(plate) = entry.entry.plate {
-                self.by_plate.entry(plate).or_default().push(entry.id);
+        self.in_force = 0;
+        for entry in entries.values().filter(|entry| entry.approved.is_some()) {
+            // The list of manual entries is as old as its newest change.
+            let acts = entry.approved.iter().chain(entry.ended.as_ref().map(|ended| &ended.act));
+            self.version.issued = acts.map(|act| act.at).fold(self.version.issued, Timestamp::max);
+            if entry.ended.is_none() {
+                self.in_force += 1;
+                if let Listed::Plate(plate) = entry.entry.plate {
+                    self.by_plate.entry(plate).or_default().push(entry.id);
+                }
             }
         }
-        self.version.version = entries.values().filter(|entry| entry.approved.is_some()).count() as u64;
+        self.version.version = self.version.issued.as_second().max(0) as u64;
         self.entries = entries;
     }
 }
 
-/// Names are typed by people: case and inner spaces make no second person.
-fn same_person(a: &PersonName, b: &PersonName) -> bool {
-    let plain =
-        |name: &PersonName| name.as_str().split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    plain(a) == plain(b)
+fn entry_in_force(
+    entries: &mut Entries,
+    id: RecordId,
+    now: Timestamp,
+) -> Result<&mut ManualEntry, ManualError> {
+    let entry = entries.get_mut(&id).ok_or(ManualError::Unknown)?;
+    if entry.state(now) == ManualState::InForce { Ok(entry) } else { Err(ManualError::NotInForce) }
+}
+
+/// The entry whose removal was asked for under this id.
+fn asked_removal(entries: &mut Entries, id: RecordId) -> Option<&mut ManualEntry> {
+    entries.values_mut().find(|entry| entry.removal.as_ref().is_some_and(|removal| removal.id == id))
+}
+
+fn other_person(requested: &Act, by: &Author) -> Result<PersonName, ManualError> {
+    if requested.is_by(by) { Err(ManualError::SamePerson(by.name.clone())) } else { Ok(requested.by.clone()) }
 }
 
 impl Lookup for Manual {
@@ -223,7 +375,7 @@ impl Lookup for Manual {
     }
 
     fn count(&self) -> u64 {
-        self.version.version
+        self.in_force
     }
 
     fn find(&self, plate: &Plate) -> Result<Vec<Entry>, StoreError> {
@@ -232,22 +384,25 @@ impl Lookup for Manual {
     }
 
     fn each_pattern(&self, take: &mut dyn FnMut(&Entry)) {
-        let approved = self.entries.values().filter(|manual| manual.approved.is_some());
-        approved.map(|manual| &manual.entry).for_each(take);
+        let stands = |manual: &&ManualEntry| manual.approved.is_some() && manual.ended.is_none();
+        self.entries.values().filter(stands).map(|manual| &manual.entry).for_each(take);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hotlist::Text;
+    use crate::crypto::{KeyId, SigningKey};
+    use crate::hotlist::Category;
+
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
 
     fn now() -> Timestamp {
         "2026-06-01T12:00:00Z".parse().unwrap()
     }
 
-    fn person(name: &str) -> PersonName {
-        PersonName::parse(name).unwrap()
+    fn person(name: &str) -> Author {
+        Author::signed_in(PersonName::parse(name).unwrap())
     }
 
     fn entry(plate: &str) -> Entry {
@@ -255,46 +410,185 @@ mod tests {
         Entry { reason, ..Entry::new(Listed::parse(plate).unwrap(), Category::Bolo) }
     }
 
-    fn found(manual: &Manual, plate: &str) -> usize {
-        manual.find(&Plate::parse(plate).unwrap()).unwrap().len()
+    struct Rig {
+        folder: tempfile::TempDir,
+        key: UnitKey,
+        manual: Manual,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let (folder, key) = (tempfile::tempdir().unwrap(), UnitKey::generate());
+            let manual = open(folder.path(), &key).unwrap();
+            Self { folder, key, manual }
+        }
+
+        fn restart(&mut self) {
+            self.manual = open(self.folder.path(), &self.key).unwrap();
+        }
+
+        fn add(&mut self, plate: &str, by: &str) -> RecordId {
+            let id = RecordId::new();
+            self.manual.request(id, Request::Add { entry: entry(plate) }, &person(by), now()).unwrap();
+            id
+        }
+
+        fn added(&mut self, plate: &str) -> RecordId {
+            let id = self.add(plate, "Ann Lee");
+            self.manual.approve(id, &person("Bo Hill"), now()).unwrap();
+            id
+        }
+
+        fn finds(&self, plate: &str) -> bool {
+            !self.manual.find(&Plate::parse(plate).unwrap()).unwrap().is_empty()
+        }
+
+        fn state(&self, id: RecordId, at: Timestamp) -> ManualState {
+            self.manual.entries[&id].state(at)
+        }
+    }
+
+    fn open(folder: &Path, key: &UnitKey) -> Result<Manual, StoreError> {
+        Manual::open(folder, key, SignedDuration::from_hours(4))
     }
 
     #[test]
     fn matches_only_once_a_second_person_approved_and_survives_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = UnitKey::generate();
-        let mut manual = Manual::open(folder.path(), &key).unwrap();
-        let id = manual.request(entry("ABC123"), person("Ann Lee"), now()).unwrap();
-        assert_eq!(found(&manual, "ABC123"), 0);
-        assert!(matches!(manual.approve(id, person("ann  LEE"), now()), Err(ManualError::SamePerson(_))));
-        assert_eq!(manual.list()[0].state(now()), ManualState::Pending);
-
-        let mut manual = Manual::open(folder.path(), &key).unwrap();
-        manual.approve(id, person("Bo Hill"), now()).unwrap();
-        assert!(matches!(manual.approve(id, person("Cy"), now()), Err(ManualError::AlreadyApproved(_))));
-
-        let manual = Manual::open(folder.path(), &key).unwrap();
-        assert_eq!(found(&manual, "ABC123"), 1);
-        let shown = &manual.list()[0];
+        let mut rig = Rig::new();
+        let id = rig.add("ABC123", "Ann Lee");
+        assert!(!rig.finds("ABC123"));
+        let same = rig.manual.approve(id, &person("ann  LEE"), now());
+        assert!(matches!(same, Err(ManualError::SamePerson(_))));
+        assert_eq!(rig.state(id, now()), ManualState::Pending);
+        rig.restart();
+        rig.manual.approve(id, &person("Bo Hill"), now()).unwrap();
+        let again = rig.manual.approve(id, &person("Cy"), now());
+        assert!(matches!(again, Err(ManualError::AlreadyApproved(_))));
+        rig.restart();
+        assert!(rig.finds("ABC123"));
+        let shown = &rig.manual.list()[0];
         assert_eq!((shown.requested.by.as_str(), shown.state(now())), ("Ann Lee", ManualState::InForce));
-        assert_eq!(shown.state(now() + SignedDuration::from_hours(24)), ManualState::Expired);
-        assert!(Manual::open(folder.path(), &UnitKey::generate()).is_err(), "sealed with the unit's key");
+        assert_eq!(shown.state(now() + DAY), ManualState::Expired);
+        assert!(open(rig.folder.path(), &UnitKey::generate()).is_err(), "sealed with the unit's key");
+    }
+
+    #[test]
+    fn one_key_under_two_names_is_one_person() {
+        let mut rig = Rig::new();
+        let key: Option<KeyId> = Some(SigningKey::generate().verifying_key().id());
+        let [ann, bo] = ["Ann", "Bo"].map(|name| Author { key: key.clone(), ..person(name) });
+        let id = RecordId::new();
+        rig.manual.request(id, Request::Add { entry: entry("ABC123") }, &ann, now()).unwrap();
+        assert!(matches!(rig.manual.approve(id, &bo, now()), Err(ManualError::SamePerson(_))));
+    }
+
+    #[test]
+    fn a_request_that_comes_twice_is_taken_once_and_its_id_serves_nothing_else() {
+        let mut rig = Rig::new();
+        let id = rig.add("ABC123", "Ann");
+        let mut again =
+            |plate, by| rig.manual.request(id, Request::Add { entry: entry(plate) }, &person(by), now());
+        assert_eq!(again("ABC123", "Ann").unwrap(), None);
+        assert!(matches!(again("XYZ999", "Ann"), Err(ManualError::OtherContent)));
+        assert!(matches!(again("ABC123", "Bo"), Err(ManualError::OtherContent)));
+    }
+
+    #[test]
+    fn a_change_takes_effect_once_a_second_person_approved() {
+        let mut rig = Rig::new();
+        let old = rig.added("ABC123");
+        let new = RecordId::new();
+        let change = Request::Change { of: old, entry: entry("ABC124") };
+        rig.manual.request(new, change, &person("Ann Lee"), now()).unwrap();
+        assert!(rig.finds("ABC123") && !rig.finds("ABC124"));
+        assert!(matches!(
+            rig.manual.approve(new, &person("Ann Lee"), now()),
+            Err(ManualError::SamePerson(_))
+        ));
+        rig.manual.approve(new, &person("Bo Hill"), now()).unwrap();
+        rig.restart();
+        assert!(!rig.finds("ABC123") && rig.finds("ABC124"));
+        assert_eq!(rig.state(old, now()), ManualState::Replaced);
+        let late = Request::Change { of: old, entry: entry("ABC125") };
+        let late = rig.manual.request(RecordId::new(), late, &person("Ann"), now());
+        assert!(matches!(late, Err(ManualError::NotInForce)));
+    }
+
+    #[test]
+    fn a_removal_needs_a_reason_and_a_second_person() {
+        let mut rig = Rig::new();
+        let id = rig.added("ABC123");
+        let ask = |rig: &mut Rig, reason: &str| {
+            let asked = RecordId::new();
+            let request = Request::Remove { of: id, reason: Text::parse(reason).unwrap() };
+            rig.manual.request(asked, request, &person("Cy Roe"), now()).map(|_| asked)
+        };
+        assert!(matches!(ask(&mut rig, ""), Err(ManualError::NoReason)));
+        let declined = ask(&mut rig, "recovered").unwrap();
+        assert!(matches!(ask(&mut rig, "recovered"), Err(ManualError::RemovalAsked(_))));
+        rig.manual.decline(declined, &person("Bo"), now()).unwrap();
+        let asked = ask(&mut rig, "recovered").unwrap();
+        assert!(matches!(
+            rig.manual.approve(asked, &person("Cy Roe"), now()),
+            Err(ManualError::SamePerson(_))
+        ));
+        assert!(rig.finds("ABC123"), "it matches until the removal is approved");
+        let change = rig.manual.approve(asked, &person("Ann Lee"), now()).unwrap();
+        assert!(matches!(change.what, ManualStep::RemovalApproved { .. }));
+        rig.restart();
+        assert!(!rig.finds("ABC123"));
+        assert_eq!(rig.state(id, now()), ManualState::Removed);
+        let kept = &rig.manual.entries[&id];
+        let names = [&kept.requested, kept.approved.as_ref().unwrap(), &kept.ended.as_ref().unwrap().act];
+        assert_eq!(names.map(|act| act.by.as_str()), ["Ann Lee", "Bo Hill", "Ann Lee"]);
+    }
+
+    #[test]
+    fn a_declined_request_cannot_be_approved() {
+        let mut rig = Rig::new();
+        let id = rig.add("ABC123", "Ann");
+        rig.manual.decline(id, &person("Ann"), now()).unwrap();
+        assert!(matches!(rig.manual.approve(id, &person("Bo"), now()), Err(ManualError::Unknown)));
+        assert_eq!(rig.state(id, now()), ManualState::Declined);
+    }
+
+    #[test]
+    fn reminds_once_before_the_end_and_tells_of_the_end_once() {
+        let mut rig = Rig::new();
+        rig.added("ABC123");
+        rig.add("PENDING", "Ann");
+        let due = |rig: &mut Rig, at| {
+            let due = rig.manual.due(at).unwrap();
+            due.into_iter().map(|change| change.what).collect::<Vec<_>>()
+        };
+        assert_eq!(due(&mut rig, now() + DAY - SignedDuration::from_hours(5)), []);
+        let near = now() + DAY - SignedDuration::from_hours(4);
+        assert_eq!(rig.manual.summary(near).expiring, 1);
+        assert_eq!(due(&mut rig, near), [ManualStep::ExpiresSoon]);
+        rig.restart();
+        assert_eq!(due(&mut rig, near), []);
+        assert_eq!(due(&mut rig, now() + DAY), [ManualStep::Expired]);
+        assert_eq!(due(&mut rig, now() + DAY), []);
+        assert_eq!(rig.manual.summary(now() + DAY), ManualSummary::default());
     }
 
     #[test]
     fn needs_a_reason_and_a_sensible_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut manual = Manual::open(folder.path(), &UnitKey::generate()).unwrap();
-        let mut request = |entry| manual.request(entry, person("Ann"), now());
+        let mut rig = Rig::new();
+        let mut request =
+            |entry| rig.manual.request(RecordId::new(), Request::Add { entry }, &person("Ann"), now());
         let bare = Entry::new(Listed::parse("ABC123").unwrap(), Category::Bolo);
         assert!(matches!(request(bare), Err(ManualError::NoReason)));
         let over = Entry { until: Some(now()), ..entry("ABC123") };
         assert!(matches!(request(over), Err(ManualError::ExpiresInThePast(_))));
         let endless = Entry { until: Some(Timestamp::MAX), ..entry("ABC123") };
         assert!(matches!(request(endless), Err(ManualError::TooLong { .. })));
-        let id = request(entry("ABC123")).unwrap();
-        let late = now() + SignedDuration::from_hours(25);
-        assert!(matches!(manual.approve(id, person("Bo"), late), Err(ManualError::Expired(_))));
-        assert!(matches!(manual.approve(RecordId::new(), person("Bo"), now()), Err(ManualError::Unknown)));
+        let id = rig.add("ABC123", "Ann");
+        let late = rig.manual.approve(id, &person("Bo"), now() + DAY + SignedDuration::from_hours(1));
+        assert!(matches!(late, Err(ManualError::Expired(_))));
+        assert!(matches!(
+            rig.manual.approve(RecordId::new(), &person("Bo"), now()),
+            Err(ManualError::Unknown)
+        ));
     }
 }

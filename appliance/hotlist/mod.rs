@@ -19,6 +19,8 @@ mod in_force;
 mod ledger;
 mod listed;
 mod manual;
+mod manual_entry;
+mod manual_message;
 mod matching;
 mod message;
 mod progress;
@@ -34,7 +36,12 @@ pub use config::{Config, List, LookAlikes, MANUAL_LIST, Matching};
 pub use entry::{Category, Entry, EntryError, Level};
 pub use in_force::{Freshness, Hotlist, ListSummary, RefusalNote};
 pub use listed::{Listed, ListedError, Pattern};
-pub use manual::{Act, ManualEntry, ManualError, ManualState, default_hours};
+pub use manual::{ManualChange, ManualStep, ManualSummary};
+pub use manual_entry::{
+    Act, Author, End, Ended, ManualEntry, ManualError, ManualState, Removal as ManualRemoval, Request, Told,
+    default_hours,
+};
+pub use manual_message::{ManualAct, ManualMessage, ManualMessageError, May, Signatory};
 pub use matching::{ListVersion, Match, MatchKind, StateAgreement};
 pub use message::{Delta, MESSAGE_MAX, Manifest, Removal, Topic, digest_of_chunks};
 pub use refusal::{ChunkError, Refusal, StoreError};

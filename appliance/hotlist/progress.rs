@@ -90,6 +90,17 @@ impl Progress {
         self.manifest
     }
 
+    /// A version that was in force before the storage was restored; true if that is news.
+    pub fn remember(&mut self, highest: u64) -> bool {
+        let news = highest > self.highest;
+        self.highest = self.highest.max(highest);
+        news
+    }
+
+    pub fn held(&self) -> Option<u64> {
+        self.held
+    }
+
     /// The version that is on its way, if any.
     pub fn pending(&self) -> Option<u64> {
         self.pending.as_ref().map(|pending| pending.manifest.version)
@@ -143,6 +154,8 @@ impl Progress {
             return Decision::Refuse(Refusal::RefusedBefore { version: delta.version });
         }
         let early = match self.held {
+            // A step between versions that this unit has left behind, before its storage was restored.
+            _ if delta.version < self.highest => return Decision::Ignore,
             Some(held) if delta.base == held => return Decision::Apply(delta, by),
             // In force already, or a leap from a version that this unit has passed: for other units.
             Some(held) => delta.base > held,

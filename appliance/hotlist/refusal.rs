@@ -22,6 +22,14 @@ pub enum Refusal {
     Versions { base: u64, version: u64 },
     #[error("version {offered} is older than version {seen}, which this unit has already held")]
     Older { offered: u64, seen: u64 },
+    #[error(
+        "this unit has held version {seen} before, and now holds {}: its storage was restored or exchanged; nothing older \
+         than {seen} is taken",
+        held.map_or("none".to_owned(), |held| format!("version {held}"))
+    )]
+    Restored { held: Option<u64>, seen: u64 },
+    #[error("what the unit keeps at the broker for itself is damaged, or was written with another unit key")]
+    Memory,
     #[error("version {version} was already refused; publish a higher version")]
     RefusedBefore { version: u64 },
     #[error("two different editions are signed as version {version}; publish a higher version")]

@@ -20,9 +20,11 @@ use super::matching::ListVersion;
 use super::message::{Delta, MESSAGE_MAX, Manifest, Topic};
 use super::progress::{Decision, Progress};
 use super::refusal::{Refusal, StoreError};
-use crate::crypto::{KeyId, UnitKey, VerifyingKey, hex, random};
+use crate::crypto::{KeyId, SealKey, UnitKey, VerifyingKey, hex, random};
 use crate::words::{ListName, Moment};
 
+/// What the broker's copy is sealed as.
+const MEMORY: &[u8] = b"hot list memory 1";
 /// A refusal that repeats within this time is counted, not told again: anyone on the broker can cause one.
 const SAME_REFUSAL: Duration = Duration::from_secs(60);
 
@@ -56,6 +58,7 @@ pub struct Updates {
     editions: PathBuf,
     ledger: Ledger,
     hotlist: Hotlist,
+    memory: SealKey,
     lists: BTreeMap<ListName, Tracked>,
 }
 
@@ -79,7 +82,12 @@ impl Hotlist {
         std::fs::create_dir_all(&editions).map_err(StoreError::file(&editions))?;
         let mut updates = Updates {
             ledger: Ledger::open(folder, key)?,
-            hotlist: Hotlist::new(ListKeys::new(key), config.clone(), Manual::open(folder, key)?),
+            hotlist: Hotlist::new(
+                ListKeys::new(key),
+                config.clone(),
+                Manual::open(folder, key, config.remind_before())?,
+            ),
+            memory: key.derive("hot list memory"),
             lists: BTreeMap::new(),
             editions,
         };
@@ -129,6 +137,39 @@ impl Updates {
         for list in names {
             let decision = self.tracked(&list).progress.on_time(now);
             self.carry_out(&list, decision, now, &mut effects);
+        }
+        effects.0
+    }
+
+    /// What the broker is to keep for this unit: the highest versions that it ever held, sealed. To be handed over
+    /// after each [`Effect::Installed`].
+    pub fn memory(&self) -> Vec<u8> {
+        let highest = serde_json::to_vec(&self.ledger.highest());
+        self.memory.seal(MEMORY, &highest.expect("names and numbers are plain data"))
+    }
+
+    /// Takes what the broker kept. Storage that was restored or exchanged has forgotten versions that this unit
+    /// held; from now on it refuses again what is older.
+    pub fn remember(&mut self, memory: &[u8], now: Moment) -> Vec<Effect> {
+        let mut effects = Effects::default();
+        let opened = self.memory.open(MEMORY, memory).ok();
+        let Some(highest) =
+            opened.and_then(|json| serde_json::from_slice::<BTreeMap<ListName, u64>>(&json).ok())
+        else {
+            effects.refused(None, Refusal::Memory);
+            return effects.0;
+        };
+        for (list, seen) in highest {
+            let Some(tracked) = self.lists.get_mut(&list) else { continue };
+            if !tracked.progress.remember(seen) {
+                continue;
+            }
+            let held = tracked.progress.held();
+            if let Err(error) = self.ledger.raise(&list, seen) {
+                self.refuse(&list, error.into(), now, &mut effects);
+            }
+            self.note(&list, |note| note.outdone = true);
+            self.refuse(&list, Refusal::Restored { held, seen }, now, &mut effects);
         }
         effects.0
     }
@@ -313,6 +354,7 @@ impl Updates {
         let replaced = in_force.edition.switch(step);
         in_force.describe(list, &current);
         drop(lists);
+        self.note(list, |note| note.outdone = false);
         effects.installed(list, &current, Some(delta.base));
         if let Some(Err(error)) = self.hotlist.lists().get(list).map(|held| held.edition.sweep(replaced)) {
             tracing::warn!(%list, %error, "old blocks stay until the next start");
@@ -321,6 +363,8 @@ impl Updates {
     }
 
     fn put_in_force(&self, list: &ListName, current: &Current, edition: Edition) -> Option<InForce> {
+        let outdone = current.version < self.ledger.line(list).highest;
+        self.note(list, |note| note.outdone = outdone);
         self.hotlist.lists_mut().insert(list.clone(), InForce::new(list, current, edition))
     }
 

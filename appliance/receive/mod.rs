@@ -199,7 +199,9 @@ impl Desk {
                 self.tell(News::report(now, unit, topic, arrival.payload()));
                 return Ok(());
             }
-            UnitTopic::Receipts | UnitTopic::Commands => return Ok(()),
+            UnitTopic::Receipts | UnitTopic::Commands | UnitTopic::ManualEntries | UnitTopic::Memory => {
+                return Ok(());
+            }
         };
         let events = match Event::parse(arrival.payload()) {
             Ok(events) => events,

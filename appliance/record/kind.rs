@@ -20,10 +20,14 @@ pub enum Kind {
     Read,
     /// What a person found when they looked at an alert.
     Disposition,
+    /// An alert of the highest level (AMBER, a missing child): ahead of every other.
+    CriticalAlert,
+    /// What became of a manual entry.
+    ManualEntry,
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Alert,
         Self::Picture,
         Self::Health,
@@ -31,11 +35,13 @@ impl Kind {
         Self::Certificate,
         Self::Read,
         Self::Disposition,
+        Self::CriticalAlert,
+        Self::ManualEntry,
     ];
 
     /// Whether it shows a vehicle, so that its end needs a certificate.
     pub fn is_captured(self) -> bool {
-        matches!(self, Self::Alert | Self::Picture | Self::Read)
+        matches!(self, Self::Alert | Self::CriticalAlert | Self::Picture | Self::Read)
     }
 
     /// As it stands on the disk.
@@ -58,6 +64,8 @@ impl std::fmt::Display for Kind {
             Self::Certificate => "certificate",
             Self::Read => "read",
             Self::Disposition => "disposition",
+            Self::CriticalAlert => "critical alert",
+            Self::ManualEntry => "manual entry",
         })
     }
 }
@@ -101,10 +109,12 @@ pub struct Fetched {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Class {
+    CriticalAlert,
     Alert,
     /// A picture of a hit.
     Evidence,
     Disposition,
+    ManualEntry,
     Health,
     Audit,
     Certificate,
@@ -114,10 +124,12 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
+        Self::CriticalAlert,
         Self::Alert,
         Self::Evidence,
         Self::Disposition,
+        Self::ManualEntry,
         Self::Health,
         Self::Audit,
         Self::Certificate,
@@ -128,10 +140,12 @@ impl Class {
 
     pub fn of(kind: Kind, hit: bool) -> Self {
         match (kind, hit) {
+            (Kind::CriticalAlert, _) => Self::CriticalAlert,
             (Kind::Alert, _) => Self::Alert,
             (Kind::Picture, true) => Self::Evidence,
             (Kind::Picture, false) => Self::ReadPicture,
             (Kind::Disposition, _) => Self::Disposition,
+            (Kind::ManualEntry, _) => Self::ManualEntry,
             (Kind::Health, _) => Self::Health,
             (Kind::Audit, _) => Self::Audit,
             (Kind::Certificate, _) => Self::Certificate,
@@ -150,9 +164,11 @@ impl Class {
 
     pub fn kind(self) -> Kind {
         match self {
+            Self::CriticalAlert => Kind::CriticalAlert,
             Self::Alert => Kind::Alert,
             Self::Evidence | Self::ReadPicture => Kind::Picture,
             Self::Disposition => Kind::Disposition,
+            Self::ManualEntry => Kind::ManualEntry,
             Self::Health => Kind::Health,
             Self::Audit => Kind::Audit,
             Self::Certificate => Kind::Certificate,

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::alert::{Alert, Disposition};
+use crate::hotlist::Level;
 use crate::words::{Moment, RecordId};
 
 /// Enough for a shift; older ones are at the department.
@@ -39,9 +40,12 @@ impl Board {
         board.truncate(ALERTS_MAX);
     }
 
-    /// Newest first.
+    /// Those of the highest level that nobody has answered, then the newest.
     pub fn latest(&self, limit: usize, now: Moment) -> Vec<Posted> {
-        self.at(now).iter().take(limit).cloned().collect()
+        let board = self.at(now);
+        let first = |posted: &&Posted| posted.alert.level == Level::Critical && posted.disposition.is_none();
+        let (first, rest): (Vec<_>, Vec<_>) = board.iter().partition(first);
+        first.into_iter().chain(rest).take(limit).cloned().collect()
     }
 
     pub fn alert(&self, id: RecordId, now: Moment) -> Option<Posted> {

@@ -18,7 +18,7 @@ use super::tally::Tally;
 use crate::alert::{Alert, Alerts};
 use crate::audit::{Audit, Event, Who};
 use crate::crypto::Digest;
-use crate::hotlist::{Hotlist, Match};
+use crate::hotlist::{Hotlist, Level, Match};
 use crate::passage::{Read, Verdict};
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
@@ -129,7 +129,8 @@ impl Evidence {
         let body = serde_json::to_vec(&AlertRecord { alert: &alert, pictures: &references })
             .expect("an alert is plain data with string keys");
         // A better read of the same alert is a record of its own; `alert.id` joins them.
-        let mut records = vec![record(Kind::Alert, RecordId::new(), None, read, true, body)];
+        let kind = if alert.level == Level::Critical { Kind::CriticalAlert } else { Kind::Alert };
+        let mut records = vec![record(kind, RecordId::new(), None, read, true, body)];
         records.extend(pictures.iter().map(|picture| picture.record(alert.id, read, true)));
         self.store(records, "alert");
         info!(alert = %alert.id, revision = alert.revision, level = ?alert.level, hit = ?alert.hit, "alert");

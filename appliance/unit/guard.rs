@@ -101,6 +101,7 @@ impl Guard {
             service: self.duty.report(),
             cameras: self.cameras.iter().map(|camera| camera.report(now)).collect(),
             lists: self.hotlist.summary(now.wall),
+            manual_entries: self.hotlist.manual_summary(now.wall),
             records: RecordReport {
                 waiting: counts.held.values().sum(),
                 delivered: counts.received,

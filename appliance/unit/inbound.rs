@@ -1,4 +1,4 @@
-//! What the broker sends: hot lists to their room. One thread, because a large list keeps it busy for seconds.
+//! What the broker sends: hot lists and manual entries to their room. One thread, because a large list keeps it busy for seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,20 +9,25 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use super::manual::Ledger;
 use super::pulse::Pulse;
 use crate::audit::{Audit, Event, Who};
-use crate::delivery::{Delivery, Inbound, Topic};
-use crate::hotlist::{Effect, Updates};
+use crate::delivery::{Delivery, Inbound, Topic, UnitTopic};
+use crate::hotlist::{Effect, Hotlist, Updates};
 use crate::system::Clock;
+use crate::words::UnitId;
 
 /// How often lists are asked whether they have waited long enough.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Everything that this thread asks and tells.
 pub struct Post {
+    pub unit: UnitId,
+    pub hotlist: Hotlist,
     pub updates: Updates,
     pub delivery: Arc<Delivery>,
     pub audit: Arc<Audit>,
+    pub manual: Ledger,
     pub pulse: Arc<Pulse>,
     pub clock: Arc<dyn Clock>,
     pub stop: Arc<AtomicBool>,
@@ -50,6 +55,7 @@ impl Post {
             };
             effects.extend(self.updates.on_time(now));
             effects.into_iter().for_each(|effect| self.carry_out(effect));
+            self.tell_of_manual_entries();
         }
     }
 
@@ -58,12 +64,38 @@ impl Post {
             Topic::List(..) => {
                 self.updates.on_message(&inbound.topic.to_string(), &inbound.payload, self.clock.now())
             }
+            Topic::Unit(_, UnitTopic::Memory) => self.updates.remember(&inbound.payload, self.clock.now()),
+            Topic::Unit(_, UnitTopic::ManualEntries) => {
+                self.manual_message(&inbound.payload);
+                Vec::new()
+            }
             Topic::Unit(..) => {
                 let why = "this unit was given no key that may command it".to_owned();
                 warn!(topic = %inbound.topic, "a command was refused");
-                self.note(Event::CommandRefused { why });
+                self.note(Who::Unit, Event::CommandRefused { why });
                 Vec::new()
             }
+        }
+    }
+
+    fn manual_message(&self, payload: &[u8]) {
+        match self.hotlist.manual_message(payload, &self.unit, self.clock.now().wall) {
+            Ok(Some((change, by))) => {
+                info!(by = %by.name, "a manual entry, by signed message");
+                self.manual.note(Who::Person(by.name), &change, self.clock.now());
+            }
+            Ok(None) => {}
+            Err(why) => {
+                warn!(%why, "a message about a manual entry was refused");
+                self.note(Who::Unit, Event::ManualMessageRefused { why: why.to_string() });
+            }
+        }
+    }
+
+    fn tell_of_manual_entries(&self) {
+        match self.hotlist.manual_due(self.clock.now().wall) {
+            Ok(due) => due.iter().for_each(|change| self.manual.note(Who::Unit, change, self.clock.now())),
+            Err(error) => error!(%error, "the manual entries could not be stored"),
         }
     }
 
@@ -72,24 +104,26 @@ impl Post {
             Effect::Subscribe(filter) => self.delivery.subscribe(filter),
             Effect::Unsubscribe(filter) => self.delivery.unsubscribe(filter),
             Effect::Installed(installed) => {
+                self.delivery.remember(self.updates.memory());
                 let version = installed.version;
                 info!(list = %version.list, version = version.version, entries = installed.entries, "hot list");
-                self.note(Event::ListChanged {
+                let event = Event::ListChanged {
                     list: version.list,
                     version: version.version,
                     entries: installed.entries,
-                });
+                };
+                self.note(Who::Unit, event);
             }
             Effect::Refused { list: Some(list), why } => {
                 warn!(%list, %why, "a hot list was refused");
-                self.note(Event::ListRefused { list, why: why.to_string() });
+                self.note(Who::Unit, Event::ListRefused { list, why: why.to_string() });
             }
             Effect::Refused { list: None, why } => warn!(%why, "a list message was refused"),
         }
     }
 
-    fn note(&self, event: Event) {
-        if let Err(error) = self.audit.append(Who::Unit, event) {
+    fn note(&self, who: Who, event: Event) {
+        if let Err(error) = self.audit.append(who, event) {
             error!(%error, "the audit log could not be written");
         }
     }

@@ -10,6 +10,7 @@ mod evidence;
 mod guard;
 mod inbound;
 mod live;
+mod manual;
 mod news;
 mod pulse;
 mod read_record;
@@ -148,8 +149,12 @@ impl Unit {
             clock.clone(),
         )?;
         let delivery = Arc::new(delivery);
+        let manual = manual::Ledger { audit: audit.clone(), records: records.clone() };
         let post = Post {
+            manual: manual.clone(),
+            unit: config.unit.id.clone(),
             updates,
+            hotlist: hotlist.clone(),
             delivery: delivery.clone(),
             audit: audit.clone(),
             pulse: Arc::new(Pulse::new("inbound", clock.now())),
@@ -216,6 +221,7 @@ impl Unit {
         background.push(guard.start()?);
 
         let window = Arc::new(Window {
+            manual,
             unit: config.unit.id.clone(),
             cameras: cameras.clone(),
             hotlist,

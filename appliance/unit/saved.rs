@@ -1,4 +1,5 @@
-//! What the unit must remember over a restart besides records and lists: latched reasons and verified aims.
+//! What the unit must remember over a restart besides records and lists: latched reasons, verified aims, the last check
+//! of the lists.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::console::ListsChecked;
 use crate::health::{Reference, Standing};
 use crate::system::write_durably;
 use crate::words::CameraId;
@@ -49,6 +51,14 @@ impl Saved {
 
     pub fn keep_aim(&self, camera: &CameraId, reference: &Reference) -> Result<(), SavedError> {
         self.store(&aim_file(camera), reference)
+    }
+
+    pub fn lists_checked(&self) -> Result<Option<ListsChecked>, SavedError> {
+        self.load("lists-checked.json")
+    }
+
+    pub fn keep_lists_checked(&self, checked: &ListsChecked) -> Result<(), SavedError> {
+        self.store("lists-checked.json", checked)
     }
 
     fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SavedError> {

@@ -5,23 +5,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::board::{Board, Posted};
 use super::duty::Duty;
 use super::guard::Watched;
+use super::manual::Ledger;
 use super::saved::Saved;
 use super::tally::Tally;
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
 use crate::console::{
-    self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, EntryStage, Link, Lists, LivePicture,
-    ManualEntry, Overview, PictureKind, Records as RecordsView, Refused, Service as ServiceView,
+    self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, Link, Lists, ListsChecked,
+    LivePicture, ManualView, Overview, PictureKind, Records as RecordsView, Refused, Service as ServiceView,
     ServiceChange, ServiceState as StateView, Stock, Verdict, Verification, Verified, Work,
 };
 use crate::delivery::{LinkState as BrokerState, LinkStatus};
 use crate::health::{HealthReport, ServiceState};
-use crate::hotlist::{self, Entry, Hotlist, Listed, ManualState, Text};
+use crate::hotlist::{
+    self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
+};
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{CameraId, PersonName, RecordId, UnitId};
@@ -33,6 +36,7 @@ pub struct Window {
     pub hotlist: Hotlist,
     pub records: Arc<Records>,
     pub audit: Arc<Audit>,
+    pub manual: Ledger,
     pub board: Arc<Board>,
     pub newest_alert: watch::Receiver<Option<RecordId>>,
     pub broker: watch::Receiver<LinkStatus>,
@@ -58,6 +62,7 @@ impl console::Unit for Window {
             alerts_today: counts.alerts_today,
             alerts_open: self.board.open(now),
             lists: self.hotlist.summary(now.wall),
+            manual: self.hotlist.manual_summary(now.wall),
             backlog: self.records.counts().held.values().sum(),
             broker: self.broker_link(),
         }
@@ -121,30 +126,68 @@ impl console::Unit for Window {
 
     fn lists(&self) -> Lists {
         let now = self.clock.now().wall;
-        let manual = self.hotlist.manual_list().into_iter().map(|entry| manual_view(entry, now)).collect();
-        Lists { lists: self.hotlist.summary(now), manual }
+        let view = |manual: hotlist::ManualEntry| ManualView {
+            state: manual.state(now),
+            expires_soon: self.hotlist.manual_expires_soon(&manual, now),
+            manual,
+        };
+        let checked = self.saved.lists_checked().unwrap_or_else(|error| {
+            warn!(%error, "the last check of the lists is not known");
+            None
+        });
+        Lists {
+            lists: self.hotlist.summary(now),
+            manual: self.hotlist.manual_list().into_iter().map(view).collect(),
+            checked,
+        }
     }
 
     fn request_entry(&self, request: EntryRequest, by: &PersonName) -> Result<(), Refused> {
         let now = self.clock.now().wall;
+        let replaces = request.replaces;
         let entry = entry_of(request, now)?;
-        let event =
-            Event::ManualEntryRequested { plate: entry.plate.to_string(), reason: entry.reason.to_string() };
-        self.hotlist.manual_request(entry, by.clone(), now).map_err(|error| Refused(sentence(error)))?;
-        self.note(Who::Person(by.clone()), event);
+        self.ask(
+            match replaces {
+                Some(of) => Request::Change { of, entry },
+                None => Request::Add { entry },
+            },
+            by,
+        )
+    }
+
+    fn request_removal(&self, of: RecordId, reason: &str, by: &PersonName) -> Result<(), Refused> {
+        let reason = text_of("reason", reason)?;
+        self.ask(Request::Remove { of, reason }, by)
+    }
+
+    fn approve_request(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
+        let author = Author::signed_in(by.clone());
+        let change = self.hotlist.manual_approve(id, &author, self.clock.now().wall);
+        self.note_manual(&change.map_err(|error| Refused(sentence(error)))?, by);
         Ok(())
     }
 
-    fn approve_entry(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
+    fn decline_request(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
+        let author = Author::signed_in(by.clone());
+        let change = self.hotlist.manual_decline(id, &author, self.clock.now().wall);
+        self.note_manual(&change.map_err(|error| Refused(sentence(error)))?, by);
+        Ok(())
+    }
+
+    fn check_lists(&self, by: &PersonName) -> Result<(), Refused> {
         let now = self.clock.now().wall;
-        self.hotlist.manual_approve(id, by.clone(), now).map_err(|error| Refused(sentence(error)))?;
-        if let Some(entry) = self.hotlist.manual_list().into_iter().find(|entry| entry.id == id) {
-            let event = Event::ManualEntryApproved {
-                plate: entry.entry.plate.to_string(),
-                requested_by: entry.requested.by,
-            };
-            self.note(Who::Person(by.clone()), event);
-        }
+        let lists = self.hotlist.summary(now);
+        let current = lists.iter().all(|list| list.freshness == Freshness::Fresh);
+        let stands = |list: &ListSummary| match (list.version, list.age_s) {
+            (Some(version), Some(age_s)) => {
+                format!("{} version {version}, {} min old", list.list, age_s / 60)
+            }
+            _ => format!("{} missing", list.list),
+        };
+        let checked = ListsChecked { by: by.clone(), at: now, current };
+        self.saved.keep_lists_checked(&checked).map_err(|error| Refused(sentence(error)))?;
+        let lists = lists.iter().map(stands).collect::<Vec<_>>().join("; ");
+        self.note(Who::Person(by.clone()), Event::ListsChecked { current, lists });
         Ok(())
     }
 
@@ -268,6 +311,19 @@ impl Window {
         Ok(())
     }
 
+    fn ask(&self, request: Request, by: &PersonName) -> Result<(), Refused> {
+        let author = Author::signed_in(by.clone());
+        let asked = self.hotlist.manual_request(RecordId::new(), request, &author, self.clock.now().wall);
+        if let Some(change) = asked.map_err(|error| Refused(sentence(error)))? {
+            self.note_manual(&change, by);
+        }
+        Ok(())
+    }
+
+    fn note_manual(&self, change: &ManualChange, by: &PersonName) {
+        self.manual.note(Who::Person(by.clone()), change, self.clock.now());
+    }
+
     fn note(&self, who: Who, event: Event) {
         if let Err(error) = self.audit.append(who, event) {
             error!(%error, "the audit log could not be written");
@@ -326,46 +382,30 @@ fn verdict_view(verdict: alert::Verdict) -> Verdict {
     }
 }
 
-fn manual_view(manual: hotlist::ManualEntry, now: Timestamp) -> ManualEntry {
-    ManualEntry {
-        id: manual.id,
-        plate: manual.entry.plate.to_string(),
-        state: manual.entry.state,
-        category: manual.entry.category,
-        reason: manual.entry.reason.to_string(),
-        stage: match manual.state(now) {
-            ManualState::Pending => EntryStage::Pending,
-            ManualState::InForce => EntryStage::Active,
-            ManualState::Expired => EntryStage::Expired,
-        },
-        until: manual.expires(),
-        requested_by: manual.requested.by,
-        requested_at: manual.requested.at,
-        approved: manual.approved.map(|act| (act.by, act.at)),
-    }
-}
-
 fn entry_of(request: EntryRequest, now: Timestamp) -> Result<Entry, Refused> {
-    fn text<const MAX: usize>(field: &str, typed: &str) -> Result<Text<MAX>, Refused> {
-        Text::parse(typed).map_err(|error| Refused(format!("The {field} cannot be taken: {error}.")))
-    }
     let plate = Listed::parse(&request.plate).map_err(|error| Refused(sentence(error)))?;
     Ok(Entry {
         state: request.state,
-        reason: text("reason", &request.reason)?,
-        authority: text("authority", &request.authority)?,
-        case: text("case", &request.case)?,
-        instructions: text("instructions", &request.instructions)?,
-        until: Some(now + SignedDuration::from_hours(request.hours.into())),
+        reason: text_of("reason", &request.reason)?,
+        authority: text_of("authority", &request.authority)?,
+        case: text_of("case", &request.case)?,
+        instructions: text_of("instructions", &request.instructions)?,
+        until: request.hours.map(|hours| now + SignedDuration::from_hours(hours.into())),
         ..Entry::new(plate, request.category)
     })
 }
 
+fn text_of<const MAX: usize>(field: &str, typed: &str) -> Result<Text<MAX>, Refused> {
+    Text::parse(typed).map_err(|error| Refused(format!("The {field} cannot be taken: {error}.")))
+}
+
 fn plural(kind: Kind) -> &'static str {
     match kind {
+        Kind::CriticalAlert => "alerts of the highest level",
         Kind::Alert => "alerts",
         Kind::Picture => "pictures",
         Kind::Disposition => "answers to alerts",
+        Kind::ManualEntry => "steps of manual entries",
         Kind::Health => "changes of health",
         Kind::Audit => "batches of the audit log",
         Kind::Certificate => "purge certificates",

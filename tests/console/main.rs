@@ -92,7 +92,7 @@ fn the_one_time_code_makes_the_first_administrator_once() {
 }
 
 /// Who may go where, said a second time and by hand: `t`echnician, `o`fficer, `a`dministrator, anyone `*`.
-const WHO: [(&str, &str, &str); 31] = [
+const WHO: [(&str, &str, &str); 34] = [
     ("GET", "/", "toa"),
     ("GET", "/overview/now", "toa"),
     ("GET", "/aim", "toa"),
@@ -105,7 +105,10 @@ const WHO: [(&str, &str, &str); 31] = [
     ("POST", "/alerts/{id}/verification", "oa"),
     ("GET", "/lists", "oa"),
     ("POST", "/lists/entries", "oa"),
-    ("POST", "/lists/entries/{id}/approval", "oa"),
+    ("POST", "/lists/entries/{id}/removal", "oa"),
+    ("POST", "/lists/requests/{id}/approval", "oa"),
+    ("POST", "/lists/requests/{id}/refusal", "oa"),
+    ("POST", "/lists/check", "oa"),
     ("GET", "/records", "toa"),
     ("GET", "/maintenance", "ta"),
     ("POST", "/maintenance/service", "ta"),
@@ -147,6 +150,7 @@ fn every_route_admits_its_roles_and_nobody_else() {
             let mut client = person.map_or_else(|| site.client(), |name| site.signed_in(name));
             let concrete = path
                 .replace("/entries/{id}", &format!("/entries/{entry}"))
+                .replace("/requests/{id}", &format!("/requests/{entry}"))
                 .replace("{id}", &alert.to_string())
                 .replace("{camera}", "north")
                 .replace("{picture}", "crop")
@@ -403,17 +407,59 @@ fn a_manual_entry_needs_a_second_person() {
     let id = lock(&site.unit.manual)[0].id;
     let page = officer.get("/lists").text();
     assert!(page.contains("Another person must approve it"));
-    let approval = format!("/lists/entries/{id}/approval");
+    let approval = format!("/lists/requests/{id}/approval");
     assert!(!page.contains(&approval));
     assert_eq!(officer.post(&approval, &[]).status, 422);
     assert_eq!(lock(&site.unit.manual)[0].approved, None);
 
     assert_eq!(site.signed_in(ADMINISTRATOR).post(&approval, &[]).status, 303);
-    let (by, _) = lock(&site.unit.manual)[0].approved.clone().unwrap();
-    assert_eq!(by.as_str(), ADMINISTRATOR);
+    let approved = lock(&site.unit.manual)[0].approved.clone().unwrap();
+    assert_eq!(approved.by.as_str(), ADMINISTRATOR);
 
-    let unknown = format!("/lists/entries/{}/approval", RecordId::new());
+    let unknown = format!("/lists/requests/{}/approval", RecordId::new());
     assert_eq!(officer.post(&unknown, &[]).status, 404);
+}
+
+#[test]
+fn a_removal_needs_a_second_person_and_a_change_names_what_it_replaces() {
+    let site = Site::peopled();
+    let (mut officer, mut administrator) = (site.signed_in(OFFICER), site.signed_in(ADMINISTRATOR));
+    let id = lock(&site.unit.manual)[0].id;
+    assert_eq!(administrator.post(&format!("/lists/requests/{id}/approval"), &[]).status, 303);
+    let page = officer.get("/lists").text();
+    assert!(page.contains("Change or extend") && page.contains(&format!("name=\"replaces\" value=\"{id}\"")));
+    let removal = format!("/lists/entries/{id}/removal");
+    assert_eq!(officer.post(&removal, &[("reason", "recovered")]).status, 303);
+    let asked = lock(&site.unit.manual)[0].removal.clone().unwrap().id;
+    let approval = format!("/lists/requests/{asked}/approval");
+    assert!(!officer.get("/lists").text().contains(&approval));
+    assert_eq!(officer.post(&approval, &[]).status, 422);
+    assert!(administrator.get("/lists").text().contains(&approval));
+    assert_eq!(administrator.post(&approval, &[]).status, 303);
+    assert!(lock(&site.unit.manual)[0].ended.is_some());
+    assert!(officer.get("/lists").text().contains("Removed"));
+    let bad = [
+        ("plate", "ABC"),
+        ("state", ""),
+        ("category", "bolo"),
+        ("reason", "x"),
+        ("authority", ""),
+        ("case", ""),
+        ("instructions", ""),
+        ("hours", ""),
+        ("replaces", "seven"),
+    ];
+    assert_eq!(officer.post("/lists/entries", &bad).status, 422);
+}
+
+#[test]
+fn that_the_lists_are_current_is_ticked_by_name() {
+    let site = Site::peopled();
+    let mut officer = site.signed_in(OFFICER);
+    assert!(officer.get("/lists").text().contains("Nobody has checked"));
+    assert_eq!(officer.post("/lists/check", &[]).status, 303);
+    let page = officer.get("/lists").text();
+    assert!(page.contains("Last checked") && page.contains(OFFICER));
 }
 
 #[test]

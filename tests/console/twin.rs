@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use milepost::alert::Alert;
-use milepost::console::*;
-use milepost::hotlist::{Category, Freshness, ListSummary};
+use milepost::console::{self, *};
+use milepost::hotlist::{
+    Act, Category, End, Ended, Entry, Freshness, ListSummary, Listed, ManualEntry, ManualRemoval,
+    ManualSummary, Text, Told,
+};
 use milepost::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
 use opencv::core::{CV_8UC3, Mat, Point, Rect, Scalar, Size, Vector};
 use opencv::{imgcodecs, imgproc};
@@ -19,6 +22,7 @@ pub struct Twin {
     pub overview: Mutex<Overview>,
     pub alerts: Mutex<Vec<AlertView>>,
     pub manual: Mutex<Vec<ManualEntry>>,
+    pub checked: Mutex<Option<ListsChecked>>,
     pub accesses: Mutex<Vec<Access>>,
     pub work: Mutex<Vec<String>>,
     pictures: watch::Sender<Option<Arc<LivePicture>>>,
@@ -32,7 +36,8 @@ impl Twin {
         Arc::new(Self {
             overview: Mutex::new(overview()),
             alerts: Mutex::new(alerts),
-            manual: Mutex::new(vec![manual("Lee Ray", "4TWO?2", EntryStage::Pending)]),
+            manual: Mutex::new(vec![manual("Lee Ray", "4TWO?2")]),
+            checked: Mutex::default(),
             accesses: Mutex::default(),
             work: Mutex::default(),
             pictures: watch::Sender::new(None),
@@ -62,7 +67,7 @@ impl Twin {
         self.newest.send_replace(Some(id));
     }
 
-    pub fn acts(&self) -> Vec<(Option<String>, Act)> {
+    pub fn acts(&self) -> Vec<(Option<String>, console::Act)> {
         let name = |access: &Access| access.who.as_ref().map(|name| name.to_string());
         lock(&self.accesses).iter().map(|access| (name(access), access.act.clone())).collect()
     }
@@ -109,23 +114,52 @@ impl Unit for Twin {
     }
 
     fn lists(&self) -> Lists {
-        Lists { lists: self.overview().lists, manual: lock(&self.manual).clone() }
+        let view = |manual: ManualEntry| ManualView { state: manual.state(NOW), expires_soon: false, manual };
+        let manual = lock(&self.manual).iter().cloned().map(view).collect();
+        Lists { lists: self.overview().lists, manual, checked: lock(&self.checked).clone() }
     }
 
     fn request_entry(&self, entry: EntryRequest, by: &PersonName) -> Result<(), Refused> {
         if entry.reason.is_empty() {
             return Err(Refused("A manual entry needs a reason.".into()));
         }
-        let asked = manual(by.as_str(), &entry.plate, EntryStage::Pending);
-        lock(&self.manual).insert(0, ManualEntry { reason: entry.reason, state: entry.state, ..asked });
+        let mut asked = manual(by.as_str(), &entry.plate);
+        asked.entry.reason = Text::parse(&entry.reason).unwrap();
+        asked.replaces = entry.replaces;
+        lock(&self.manual).insert(0, asked);
         Ok(())
     }
 
-    fn approve_entry(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
+    fn request_removal(&self, of: RecordId, reason: &str, by: &PersonName) -> Result<(), Refused> {
+        let mut manual = lock(&self.manual);
+        let entry = manual.iter_mut().find(|entry| entry.id == of).ok_or(Refused("gone".into()))?;
+        let reason = Text::parse(reason).unwrap();
+        entry.removal = Some(ManualRemoval { id: RecordId::new(), reason, requested: act(by) });
+        Ok(())
+    }
+
+    fn approve_request(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
+        let mut manual = lock(&self.manual);
+        for entry in manual.iter_mut() {
+            if entry.id == id {
+                entry.approved = Some(act(by));
+            }
+            if entry.removal.as_ref().is_some_and(|removal| removal.id == id) {
+                entry.ended = Some(Ended { how: End::Removed, act: act(by) });
+            }
+        }
+        Ok(())
+    }
+
+    fn decline_request(&self, id: RecordId, by: &PersonName) -> Result<(), Refused> {
         let mut manual = lock(&self.manual);
         let entry = manual.iter_mut().find(|entry| entry.id == id).ok_or(Refused("gone".into()))?;
-        entry.approved = Some((by.clone(), NOW));
-        entry.stage = EntryStage::Active;
+        entry.ended = Some(Ended { how: End::Declined, act: act(by) });
+        Ok(())
+    }
+
+    fn check_lists(&self, by: &PersonName) -> Result<(), Refused> {
+        *lock(&self.checked) = Some(ListsChecked { by: by.clone(), at: NOW, current: true });
         Ok(())
     }
 
@@ -208,6 +242,7 @@ fn overview() -> Overview {
             list("state-stolen", 3, 2107, 214_803, Freshness::Fresh),
             list("county-bolo", 14, 388, 61, Freshness::Ageing),
         ],
+        manual: ManualSummary::default(),
         backlog: 313,
         broker: up(9_000),
     }
@@ -256,19 +291,27 @@ fn alert(
     AlertView { alert, has_crop: true, has_scene: true, verified: None }
 }
 
-fn manual(by: &str, plate: &str, stage: EntryStage) -> ManualEntry {
+fn manual(by: &str, plate: &str) -> ManualEntry {
+    let entry = Entry {
+        state: Some(State::Nh),
+        reason: Text::parse("Left the scene at Route 9").unwrap(),
+        until: Some(before(-9 * 3600)),
+        ..Entry::new(Listed::parse(plate).unwrap(), Category::Bolo)
+    };
     ManualEntry {
         id: RecordId::new(),
-        plate: plate.into(),
-        state: Some(State::Nh),
-        category: Category::Bolo,
-        reason: "Left the scene at Route 9".into(),
-        stage,
-        until: before(-9 * 3600),
-        requested_by: PersonName::parse(by).unwrap(),
-        requested_at: before(600),
+        entry,
+        replaces: None,
+        requested: Act { by: PersonName::parse(by).unwrap(), key: None, at: before(600) },
         approved: None,
+        removal: None,
+        ended: None,
+        told: Told::Nothing,
     }
+}
+
+fn act(by: &PersonName) -> Act {
+    Act { by: by.clone(), key: None, at: NOW }
 }
 
 /// A grey street with one plate that moves to and fro.

@@ -14,7 +14,8 @@ use anyhow::{Context, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{list_file, signing_keys};
+use super::keys::{self, Passphrase};
+use super::list_file;
 use crate::crypto::{Digest, SigningKey, VerifyingKey};
 use crate::hotlist::{
     CHUNK_ENTRIES, Category, Delta, Entry, Listed, MESSAGE_MAX, Manifest, Removal, digest_of_chunks,
@@ -32,6 +33,8 @@ pub struct Sign {
     /// A private key that signs; give it twice for two signatures
     #[arg(long, required = true, value_name = "FILE")]
     key: Vec<PathBuf>,
+    #[command(flatten)]
+    passphrase: Passphrase,
     /// The edition folder to make
     #[arg(long, short, value_name = "FOLDER")]
     out: PathBuf,
@@ -108,7 +111,9 @@ pub fn changes(old: &[Entry], new: &[Entry]) -> Changes {
 
 impl Sign {
     pub fn run(self) -> anyhow::Result<()> {
-        let keys = signing_keys(&self.key)?;
+        let open =
+            |path: &PathBuf| keys::open(path, &self.passphrase).context("the signing key is of no use");
+        let keys = self.key.iter().map(open).collect::<anyhow::Result<Vec<SigningKey>>>()?;
         let keys: Vec<&SigningKey> = keys.iter().collect();
         let entries = list_file::read(&self.file)?;
         ensure!(

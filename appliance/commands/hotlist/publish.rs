@@ -37,6 +37,13 @@ const QUIET: Duration = Duration::from_secs(2);
 pub struct Publish {
     /// The edition folder that `sign` made
     edition: PathBuf,
+    #[command(flatten)]
+    broker: BrokerArgs,
+}
+
+/// The broker, and who we are to it.
+#[derive(Debug, clap::Args)]
+pub struct BrokerArgs {
     /// The broker, as HOST or HOST:PORT
     #[arg(long, value_name = "HOST:PORT")]
     broker: Broker,
@@ -73,22 +80,40 @@ impl std::str::FromStr for Broker {
     }
 }
 
-/// One retained message; an empty payload clears what is retained.
-struct Message {
+/// One message.
+pub struct Message {
     topic: String,
     payload: Payload,
+    retain: bool,
 }
 
 enum Payload {
     /// Chunks are read when they are sent.
     File(PathBuf),
-    Nothing,
+    Bytes(Vec<u8>),
+}
+
+impl Message {
+    /// For whoever is subscribed now, also if it is away for a while.
+    pub fn once(topic: String, payload: Vec<u8>) -> Self {
+        Self { topic, payload: Payload::Bytes(payload), retain: false }
+    }
+
+    /// For whoever comes, too.
+    fn kept(topic: &Topic, file: PathBuf) -> Self {
+        Self { topic: topic.to_string(), payload: Payload::File(file), retain: true }
+    }
+
+    /// Takes away what is kept under this topic.
+    fn cleared(topic: &Topic) -> Self {
+        Self { topic: topic.to_string(), payload: Payload::Bytes(Vec::new()), retain: true }
+    }
 }
 
 impl Publish {
     pub fn run(self) -> anyhow::Result<()> {
         let summary = Summary::read(&self.edition)?;
-        let mut link = Link::new(&self)?;
+        let mut link = Link::new(&self.broker)?;
         let old = link.retained(&summary.list)?;
         let messages = self.messages(&summary);
         link.send(&messages, "publishing")?;
@@ -108,10 +133,7 @@ impl Publish {
 
     fn messages(&self, summary: &Summary) -> Vec<Message> {
         let Summary { list, version, .. } = summary;
-        let file = |topic: Topic, name: String| Message {
-            topic: topic.to_string(),
-            payload: Payload::File(self.edition.join(name)),
-        };
+        let file = |topic: Topic, name: String| Message::kept(&topic, self.edition.join(name));
         let delta = summary
             .delta
             .then(|| file(Topic::Delta { list: list.clone(), version: *version }, "delta.json".to_owned()));
@@ -166,15 +188,12 @@ impl Retained {
         let oldest = new.base.unwrap_or(new.version);
         let deltas = self.deltas.iter().filter(|&&version| version <= oldest);
         let deltas = deltas.map(|&version| Topic::Delta { list: list.clone(), version });
-        chunks
-            .chain(deltas)
-            .map(|topic| Message { topic: topic.to_string(), payload: Payload::Nothing })
-            .collect()
+        chunks.chain(deltas).map(|topic| Message::cleared(&topic)).collect()
     }
 }
 
 /// The way to the broker; makes a new connection for each task and after each fault.
-struct Link {
+pub struct Link {
     options: MqttOptions,
     fruitless: u32,
 }
@@ -186,16 +205,16 @@ struct Session {
 }
 
 impl Link {
-    fn new(publish: &Publish) -> anyhow::Result<Self> {
+    pub fn new(args: &BrokerArgs) -> anyhow::Result<Self> {
         let id = format!("milepost-publish-{}", hex(&random::<4>()));
-        let mut options = MqttOptions::new(id, &publish.broker.host, publish.broker.port);
+        let mut options = MqttOptions::new(id, &args.broker.host, args.broker.port);
         options
             .set_keep_alive(KEEP_ALIVE)
             .set_clean_session(true)
             .set_inflight(IN_FLIGHT)
             .set_max_packet_size(MESSAGE_MAX + 1024, MESSAGE_MAX + 1024)
             .set_transport(Transport::tls_with_config(
-                client_config(&publish.ca, &publish.cert, &publish.key)?.into(),
+                client_config(&args.ca, &args.cert, &args.key)?.into(),
             ));
         Ok(Self { options, fruitless: 0 })
     }
@@ -212,7 +231,7 @@ impl Link {
     }
 
     /// Returns once every message is acknowledged.
-    fn send(&mut self, messages: &[Message], doing: &str) -> anyhow::Result<()> {
+    pub fn send(&mut self, messages: &[Message], doing: &str) -> anyhow::Result<()> {
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
             .expect("the template is right");
         let bar = ProgressBar::new(messages.len() as u64).with_style(style).with_message(doing.to_owned());
@@ -310,9 +329,10 @@ impl Session {
                     Payload::File(path) => {
                         std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
                     }
-                    Payload::Nothing => Vec::new(),
+                    Payload::Bytes(bytes) => bytes.clone(),
                 };
-                self.client.publish(&messages[index].topic, QoS::AtLeastOnce, true, payload)?;
+                let Message { topic, retain, .. } = &messages[index];
+                self.client.publish(topic, QoS::AtLeastOnce, *retain, payload)?;
                 submitted.push_back(index);
                 next = index + 1;
             }

@@ -76,6 +76,17 @@ fn next_step(overview: &Overview, now: Timestamp) -> NextStep {
         1 => return step(Some("/alerts"), "Look at 1 alert that nobody has verified.".to_owned()),
         open => return step(Some("/alerts"), format!("Look at {open} alerts that nobody has verified.")),
     }
+    match (overview.manual.pending, overview.manual.expiring) {
+        (0, 0) => {}
+        (0, _) => {
+            let sentence = "Extend or let go the manual entries that soon expire.";
+            return step(Some("/lists"), sentence.to_owned());
+        }
+        _ => {
+            let sentence = "Approve or decline the manual entries that wait for a second person.";
+            return step(Some("/lists"), sentence.to_owned());
+        }
+    }
     if service.state == ServiceState::Degraded {
         return step(Some("/maintenance"), "See to what is named above.".to_owned());
     }
@@ -86,7 +97,7 @@ fn next_step(overview: &Overview, now: Timestamp) -> NextStep {
 mod tests {
     use super::*;
     use crate::console::unit::{CameraView, Link, Service};
-    use crate::hotlist::ListSummary;
+    use crate::hotlist::{ListSummary, ManualSummary};
     use crate::words::{CameraId, ListName, PersonName};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -117,6 +128,7 @@ mod tests {
                 last_refusal: None,
                 refusals: 0,
             }],
+            manual: ManualSummary::default(),
             backlog: 0,
             broker: up,
         }
@@ -134,6 +146,10 @@ mod tests {
         let mut unit = healthy();
         unit.service.state = ServiceState::Degraded;
         assert_eq!(next_step(&unit, NOW).path, Some("/maintenance"));
+        unit.manual.expiring = 1;
+        assert!(next_step(&unit, NOW).sentence.contains("soon expire"));
+        unit.manual.pending = 1;
+        assert!(next_step(&unit, NOW).sentence.contains("second person"));
         unit.alerts_open = 2;
         assert!(next_step(&unit, NOW).sentence.contains("2 alerts"));
         unit.broker.up = false;

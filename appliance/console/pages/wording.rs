@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, Hit};
 use crate::console::unit::ServiceState;
-use crate::hotlist::{Category, Freshness, Level, MatchKind, StateAgreement};
+use crate::hotlist::{Category, Freshness, Level, MatchKind, StateAgreement, default_hours};
 
 /// A point in time by the unit's own time zone.
 pub fn clock(at: &Timestamp) -> String {
@@ -70,6 +70,11 @@ pub fn freshness(freshness: &Freshness) -> (&'static str, &'static str) {
         Freshness::Stale => ("bad", "Stale"),
         Freshness::Missing => ("bad", "Not there yet"),
     }
+}
+
+/// How long a manual entry of this category matches unless somebody says otherwise.
+pub fn usual_hours(category: &Category) -> i64 {
+    default_hours(*category)
 }
 
 pub fn category(category: &Category) -> &'static str {
