@@ -1,9 +1,14 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench lint advisories packages build
+.PHONY: help demo test accuracy bench fuzz kill-test lint advisories packages build
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
+CARGO_FUZZ := target/tools/bin/cargo-fuzz
+
+PARSER ?= manifest
+SECONDS ?= 60
+ROUNDS ?= 1000
 
 help: ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +28,14 @@ bench: packages ## every benchmark; writes target/bench/summary.json
 	cargo bench --profile release --locked --bench reading --bench pipeline --bench hotlist --bench record
 	@cat target/bench/summary.json
 
+fuzz: packages $(CARGO_FUZZ) ## libFuzzer on one parser of outside bytes: PARSER=manifest SECONDS=60 (tests/parsers/list.rs has the names)
+	@mkdir -p target/fuzz/corpus/$(PARSER)
+	PARSER=$(PARSER) RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz run --fuzz-dir tests/fuzz \
+		--target-dir target/fuzz --sanitizer none parsers target/fuzz/corpus/$(PARSER) -- -max_total_time=$(SECONDS)
+
+kill-test: packages ## kill -9 in the midst of list updates, ROUNDS=1000 times
+	MILEPOST_KILLS=$(ROUNDS) cargo test --release --locked --test hotlist -- a_process_killed --nocapture
+
 lint: packages $(CARGO_DENY) ## formatting, clippy, licences
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
@@ -37,6 +50,9 @@ build: packages
 
 packages:
 	@.ci/install-packages
+
+$(CARGO_FUZZ):
+	cargo install --quiet --locked --root target/tools cargo-fuzz
 
 $(CARGO_DENY):
 	cargo install --quiet --locked --root target/tools cargo-deny

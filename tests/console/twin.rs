@@ -36,7 +36,7 @@ impl Twin {
         Arc::new(Self {
             overview: Mutex::new(overview()),
             alerts: Mutex::new(alerts),
-            manual: Mutex::new(vec![manual("Lee Ray", "4TWO?2")]),
+            manual: Mutex::new(vec![manual("Lee Ray", "4TWO?2"), active("7KLM882"), leaving("HIKER")]),
             checked: Mutex::default(),
             accesses: Mutex::default(),
             work: Mutex::default(),
@@ -308,6 +308,18 @@ fn manual(by: &str, plate: &str) -> ManualEntry {
         ended: None,
         told: Told::Nothing,
     }
+}
+
+fn active(plate: &str) -> ManualEntry {
+    let approved = Some(act(&PersonName::parse("Sam Ortiz").unwrap()));
+    ManualEntry { approved, ..manual("Lee Ray", plate) }
+}
+
+/// In force, and asked to be taken out.
+fn leaving(plate: &str) -> ManualEntry {
+    let requested = act(&PersonName::parse("Kim Doe").unwrap());
+    let reason = Text::parse("Found in Concord").unwrap();
+    ManualEntry { removal: Some(ManualRemoval { id: RecordId::new(), reason, requested }), ..active(plate) }
 }
 
 fn act(by: &PersonName) -> Act {
