@@ -4,14 +4,13 @@
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
-CARGO_FUZZ := target/tools/bin/cargo-fuzz
 
 PARSER ?= manifest
 SECONDS ?= 60
 ROUNDS ?= 1000
 
 help: ## show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: build ## the whole product on this machine: traffic, a hot list, alerts, evidence, purge (DEMO_SECONDS=20 ends it by itself)
 	@exec $(MILEPOST) demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
@@ -28,10 +27,10 @@ bench: packages ## every benchmark; writes target/bench/summary.json
 	cargo bench --profile release --locked --bench reading --bench pipeline --bench hotlist --bench record
 	@cat target/bench/summary.json
 
-fuzz: packages $(CARGO_FUZZ) ## libFuzzer on one parser of outside bytes: PARSER=manifest SECONDS=60 (tests/parsers/list.rs has the names)
+fuzz: packages ## libFuzzer on one parser of outside bytes: PARSER=manifest SECONDS=60 (tests/parsers/list.rs has the names)
 	@mkdir -p target/fuzz/corpus/$(PARSER)
-	PARSER=$(PARSER) RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz run --fuzz-dir tests/fuzz \
-		--target-dir target/fuzz --sanitizer none parsers target/fuzz/corpus/$(PARSER) -- -max_total_time=$(SECONDS)
+	PARSER=$(PARSER) RUSTC_BOOTSTRAP=1 cargo run --release --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz -- \
+		-max_total_time=$(SECONDS) -artifact_prefix=target/fuzz/ target/fuzz/corpus/$(PARSER)
 
 kill-test: packages ## kill -9 in the midst of list updates, ROUNDS=1000 times
 	MILEPOST_KILLS=$(ROUNDS) cargo test --release --locked --test hotlist -- a_process_killed --nocapture
@@ -50,9 +49,6 @@ build: packages
 
 packages:
 	@.ci/install-packages
-
-$(CARGO_FUZZ):
-	cargo install --quiet --locked --root target/tools cargo-fuzz
 
 $(CARGO_DENY):
 	cargo install --quiet --locked --root target/tools cargo-deny

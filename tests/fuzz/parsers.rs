@@ -1,7 +1,7 @@
 //! The parser that the environment variable `PARSER` names, fed by libFuzzer.
 #![no_main]
 
-#[path = "../../parsers/list.rs"]
+#[path = "../parsers/list.rs"]
 mod list;
 
 use libfuzzer_sys::fuzz_target;
