@@ -48,6 +48,12 @@ impl Alerts {
         matches.into_iter().filter_map(|matched| self.decide_one(read, best, matched, now)).collect()
     }
 
+    /// Whether a match is likely enough for an alert. One that is not must not make a read a hit either, since more is
+    /// kept of hits, and for longer.
+    pub fn concerns(&self, matched: &Match) -> bool {
+        self.hit(matched).is_some()
+    }
+
     /// Reads of a vehicle that had just raised an alert, and were no better.
     pub fn repeats(&self) -> u64 {
         self.repeats
@@ -211,6 +217,14 @@ mod tests {
         assert_eq!(hit(LookAlike, 0.95, Equal), Some(Hit::Possible));
         assert_eq!(hit(Pattern, 0.95, Equal), Some(Hit::Possible));
         assert_eq!(hit(LookAlike, 0.29, Equal), None);
+    }
+
+    #[test]
+    fn what_raises_no_alert_makes_no_hit() {
+        let matched =
+            |probability| matched("ABC128", MatchKind::LookAlike, probability, StateAgreement::Equal);
+        assert!(!alerts().concerns(&matched(0.1)));
+        assert!(alerts().concerns(&matched(0.3)));
     }
 
     #[test]

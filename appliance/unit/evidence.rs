@@ -108,7 +108,8 @@ impl Evidence {
 
     fn take(&mut self, verdict: &Verdict, now: Moment) {
         let read = verdict.read();
-        let matches = self.hotlist.matches(&read.reading, &read.state, now.wall);
+        let mut matches = self.hotlist.matches(&read.reading, &read.state, now.wall);
+        matches.retain(|matched| self.alerts.concerns(matched));
         let alerts = self.alerts.decide(read, matches.clone(), now);
         for alert in alerts {
             if self.duty.is_in_service() {

@@ -119,6 +119,7 @@ fn main() {
     let mut times = Vec::with_capacity(READS);
     let mut found = 0;
     let mut on_any_list = 0;
+    let (mut alerting, possible) = (0, milepost::alert::Config::default().possible_from);
     for _ in 0..READS {
         let plate = numbers.plate();
         let reading = numbers.reading(&plate);
@@ -130,6 +131,7 @@ fn main() {
         let truly = matches.iter().any(|m| m.entry.plate == Listed::from(plate));
         on_any_list += usize::from(truly);
         found += usize::from(!truly && !matches.is_empty());
+        alerting += usize::from(!truly && matches.iter().any(|m| m.probability >= possible));
     }
     times.sort();
     let mut hit_times: Vec<Duration> = listed[500..]
@@ -158,6 +160,7 @@ fn main() {
         ("hotlist_rss_1m_mb", rss),
         ("hotlist_disk_1m_mb", disk),
         ("hotlist_false_matches_per_10000", found as f64),
+        ("hotlist_false_alerts_per_10000", alerting as f64),
         ("hotlist_true_matches_per_10000", on_any_list as f64),
     ]);
 }

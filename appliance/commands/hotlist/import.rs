@@ -450,6 +450,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever an export is, it is taken or refused in words, each line once.
+        #[test]
+        fn no_export_is_too_odd(
+            export in "([A-Z0-9?*;,\"\t \\x00\u{410}\r]{0,12}\n){0,8}|.{0,80}",
+            mapped in proptest::bool::ANY,
+        ) {
+            let more = ["--columns", "plate=1-8,state=9-10"];
+            let all = ["import", "export", "--out", "list"].iter().chain(if mapped { &more[..] } else { &[] });
+            if let Ok((entries, bad)) = Arguments::parse_from(all).import.parse(export.as_bytes()) {
+                proptest::prop_assert!(entries.len() + bad.len() <= export.split(['\n', '\r']).count());
+            }
+        }
+    }
+
     #[test]
     fn a_bad_line_leaves_the_list_file_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
