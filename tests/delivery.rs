@@ -318,6 +318,35 @@ fn the_store_purges_what_is_receipted_and_its_certificate_follows() {
 }
 
 #[test]
+fn an_alert_of_the_highest_level_leaves_before_older_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) = (Arc::new(RealDisk), Arc::new(SystemClock::new()));
+    let (key, place) = (UnitKey::generate(), folder.path().join("records"));
+    let open = || {
+        let audit =
+            Arc::new(Audit::open(&folder.path().join("audit"), disk.clone(), clock.clone()).unwrap().0);
+        Records::open(record::Config::default(), &place, &key, disk.clone(), clock.clone(), audit).unwrap().0
+    };
+    let records = open();
+    let store = |kind| {
+        let id = RecordId::new();
+        let body = b"{}".to_vec();
+        let captured = clock.now();
+        let record = NewRecord { id, kind, hit: true, belongs_to: None, captured, clock_trusted: true, body };
+        records.store(record).unwrap();
+        id
+    };
+    let stolen = [store(record::Kind::Alert), store(record::Kind::Alert)];
+    let amber = store(record::Kind::CriticalAlert);
+    let expected = vec![amber, stolen[0], stolen[1]];
+    assert_eq!(Shelf::waiting(&records, Kind::Alert, 9), expected);
+    drop(records);
+    let records = open();
+    assert_eq!(Shelf::waiting(&records, Kind::Alert, 9), expected, "also after a restart");
+    assert_eq!(Shelf::fetch(&records, amber).unwrap().unwrap().kind, Kind::Alert);
+}
+
+#[test]
 fn broker_killed_and_receiver_ended_in_the_middle_lose_and_double_nothing() {
     let mut broker = Mosquitto::start();
     let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
