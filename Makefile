@@ -29,7 +29,7 @@ bench: packages ## every benchmark; writes target/bench/summary.json
 
 fuzz: packages ## libFuzzer on one parser of outside bytes: PARSER=manifest SECONDS=60 (tests/parsers/list.rs has the names)
 	@mkdir -p target/fuzz/corpus/$(PARSER)
-	PARSER=$(PARSER) RUSTC_BOOTSTRAP=1 cargo run --release --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz -- \
+	PARSER=$(PARSER) CORPUS=target/fuzz/corpus/$(PARSER) RUSTC_BOOTSTRAP=1 cargo run --release --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz -- \
 		-max_total_time=$(SECONDS) -artifact_prefix=target/fuzz/ target/fuzz/corpus/$(PARSER)
 
 kill-test: packages ## kill -9 in the midst of list updates, ROUNDS=1000 times

@@ -127,7 +127,6 @@ impl Manual {
         now: Timestamp,
     ) -> Result<Option<ManualChange>, ManualError> {
         let mut entries = self.entries.clone();
-        entries.retain(|_, entry| entry.expires() + KEPT > now);
         if let Some(known) = entries.get(&id) {
             // Without `until` the second message would end later than the first.
             let until = entry.until.or(known.entry.until);
@@ -274,7 +273,7 @@ impl Manual {
     }
 
     /// The entries that people must now be told of: near their end, and past it. Each is told once, also over a
-    /// restart.
+    /// restart. Forgets those that ended long ago.
     pub fn due(&mut self, now: Timestamp) -> Result<Vec<ManualChange>, StoreError> {
         let stands = |entry: &&ManualEntry| entry.approved.is_some();
         let due = self.entries.values().filter(stands).filter_map(|entry| {
@@ -288,8 +287,10 @@ impl Manual {
             (entry.told < told).then(|| ManualChange { what, entry: ManualEntry { told, ..entry.clone() } })
         });
         let due: Vec<ManualChange> = due.collect();
-        if !due.is_empty() {
+        let is_kept = |entry: &ManualEntry| entry.expires() + KEPT > now;
+        if !due.is_empty() || !self.entries.values().all(is_kept) {
             let mut entries = self.entries.clone();
+            entries.retain(|_, entry| is_kept(entry));
             entries.extend(due.iter().map(|change| (change.entry.id, change.entry.clone())));
             self.store(entries)?;
         }
@@ -570,6 +571,10 @@ mod tests {
         assert_eq!(due(&mut rig, now() + DAY), [ManualStep::Expired]);
         assert_eq!(due(&mut rig, now() + DAY), []);
         assert_eq!(rig.manual.summary(now() + DAY), ManualSummary::default());
+        assert_eq!(rig.manual.list().len(), 2);
+        assert_eq!(due(&mut rig, now() + DAY + KEPT), []);
+        rig.restart();
+        assert_eq!(rig.manual.list(), []);
     }
 
     #[test]

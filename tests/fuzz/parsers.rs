@@ -1,4 +1,4 @@
-//! The parser that the environment variable `PARSER` names, fed by libFuzzer.
+//! The parser that the environment variable `PARSER` names, fed by libFuzzer; `CORPUS` is the folder that it begins from.
 #![no_main]
 
 #[path = "../parsers/list.rs"]
@@ -15,6 +15,20 @@ thread_local! {
     };
 }
 
-fuzz_target!(|bytes: &[u8]| {
-    PARSER.with(|parser| (parser.takes)(bytes));
-});
+/// Before libFuzzer reads its corpus.
+fn begin_from_examples() {
+    let corpus = std::path::PathBuf::from(std::env::var_os("CORPUS").expect("CORPUS names a folder"));
+    PARSER.with(|parser| {
+        for (number, example) in parser.examples.iter().enumerate() {
+            let path = corpus.join(format!("example-{number}"));
+            std::fs::write(path, example).expect("the folder is there and can be written");
+        }
+    });
+}
+
+fuzz_target!(
+    init: begin_from_examples(),
+    |bytes: &[u8]| {
+        PARSER.with(|parser| (parser.takes)(bytes));
+    }
+);
