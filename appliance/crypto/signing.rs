@@ -1,7 +1,5 @@
 use std::path::{Path, PathBuf};
 
-use std::os::unix::fs::PermissionsExt;
-
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -36,10 +34,6 @@ pub enum KeyError {
     Locked { path: PathBuf },
     #[error("the passphrase does not open the key {path}")]
     WrongPassphrase { path: PathBuf },
-    #[error(
-        "others than its owner may read the key {path}: `chmod 600 {path}`, and if others did, make a new key"
-    )]
-    Exposed { path: PathBuf },
     #[error("{0:?} is not an Ed25519 public key: 32 bytes in base64, 44 characters")]
     NotPublic(String),
 }
@@ -67,10 +61,6 @@ impl SigningKey {
 
     fn read(path: &Path, passphrase: Option<&str>) -> Result<Self, KeyError> {
         let read = |source| KeyError::Read { path: path.into(), source };
-        let mode = std::fs::metadata(path).map_err(read)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Exposed { path: path.into() });
-        }
         let text = std::fs::read_to_string(path).map_err(read)?;
         let not_private = || KeyError::NotPrivate { path: path.into() };
         let (label, document) = SecretDocument::from_pem(text.trim()).map_err(|_| not_private())?;
@@ -275,6 +265,7 @@ mod tests {
 
     #[test]
     fn a_saved_key_is_private_and_loads_again() {
+        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.pem");
         let key = SigningKey::generate();
@@ -282,8 +273,6 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(SigningKey::load(&path).unwrap().verifying_key(), key.verifying_key());
         assert!(matches!(key.save(&path), Err(KeyError::Write { .. })), "never replaces a key");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(SigningKey::load(&path), Err(KeyError::Exposed { .. })));
     }
 
     #[test]

@@ -78,6 +78,13 @@ impl Passphrase {
 
 /// Opens a private key, with its passphrase where it has one.
 pub fn open(path: &Path, passphrase: &Passphrase) -> anyhow::Result<SigningKey> {
+    use std::os::unix::fs::PermissionsExt;
+    let name = path.display();
+    let facts = std::fs::metadata(path).with_context(|| format!("cannot read the key {name}"))?;
+    ensure!(
+        facts.permissions().mode() & 0o077 == 0,
+        "others than its owner may read the key {name}: `chmod 600 {name}`, and if others have read it, make a new one"
+    );
     match SigningKey::load(path) {
         Err(KeyError::Locked { .. }) => Ok(SigningKey::unlock(path, &passphrase.of(path)?)?),
         loaded => Ok(loaded?),
@@ -97,4 +104,38 @@ fn ask(prompt: &str) -> anyhow::Result<String> {
         );
     }
     rpassword::prompt_password(prompt).context("the passphrase could not be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_others_can_read_signs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.key");
+        SigningKey::generate().save(&path).unwrap();
+        open(&path, &Passphrase::default()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let refused = open(&path, &Passphrase::default()).err().unwrap().to_string();
+        assert!(refused.contains("chmod 600"), "{refused}");
+    }
+
+    #[test]
+    fn a_short_passphrase_is_refused_and_a_locked_key_needs_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Passphrase { passphrase_file: Some(path) }
+        };
+        let out = folder.path().join("list.key");
+        let make = |passphrase| Keygen { out: out.clone(), no_passphrase: false, passphrase }.run();
+        assert!(make(file("short", "secret\n")).unwrap_err().to_string().contains("at least 12"));
+        make(file("long", "correct horse battery\n")).unwrap();
+        open(&out, &file("same", "correct horse battery")).unwrap();
+        assert!(open(&out, &file("other", "incorrect horse battery")).is_err());
+    }
 }
