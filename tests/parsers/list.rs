@@ -15,12 +15,14 @@ use milepost::hotlist::{
 use milepost::words::{ListName, PersonName, RecordId, UnitId};
 use serde_json::value::RawValue;
 
+/// Whether the bytes were taken.
+type Takes = dyn Fn(&[u8]) -> bool;
+
 /// A parser, and what it must do with good bytes: take them. With any others it must only not panic.
 pub struct Parser {
     pub name: &'static str,
     pub examples: Vec<Vec<u8>>,
-    /// Whether the bytes were taken.
-    pub takes: Box<dyn Fn(&[u8]) -> bool>,
+    pub takes: Box<Takes>,
 }
 
 /// What the parser of a signed message sees of bytes whose signature is good: the hardest liar is a signer.
