@@ -28,6 +28,17 @@ pub enum Reason {
     CertificateExpiring,
     CertificateExpired,
     TooHot,
+    YieldLow,
+    NothingPasses,
+    ReadsUnsure,
+    PlatesUnread,
+    CanaryUnseen,
+    CanaryMisread,
+    CanaryUnfollowed,
+    CanaryUnmatched,
+    CanaryUnstored,
+    CanaryUnacknowledged,
+    CanaryUnreceipted,
 }
 
 /// What a reason does to the service.
@@ -101,6 +112,26 @@ impl Reason {
             Self::CertificateExpiring => "The unit's certificate ends soon.",
             Self::CertificateExpired => "The unit's certificate has ended: the broker will refuse it.",
             Self::TooHot => "The device is too hot.",
+            Self::YieldLow => {
+                "Far fewer plates are read than is usual at this hour, though as much moves as ever."
+            }
+            Self::NothingPasses => {
+                "For a day there was neither a plate nor any movement where both are usual: the road is closed, or the \
+                 camera looks elsewhere."
+            }
+            Self::ReadsUnsure => "More of the reads are unsure than is usual here.",
+            Self::PlatesUnread => "More of the plates that are found cannot be read than is usual here.",
+            Self::CanaryUnseen => "The unit does not find its own test plate in the camera's picture.",
+            Self::CanaryMisread => "The unit reads its own test plate wrongly.",
+            Self::CanaryUnfollowed => "The unit's own test plate was seen, and no passage came of it.",
+            Self::CanaryUnmatched => {
+                "The unit's own test plate was read, and not matched with its list entry."
+            }
+            Self::CanaryUnstored => "The record of the unit's own test plate could not be stored.",
+            Self::CanaryUnacknowledged => {
+                "The broker does not acknowledge the record of the unit's own test plate."
+            }
+            Self::CanaryUnreceipted => "No receiver confirms the record of the unit's own test plate.",
         }
     }
 
@@ -131,6 +162,28 @@ impl Reason {
             Self::BrokerLost => "Check the network, then the broker's address and certificates.",
             Self::CertificateExpiring | Self::CertificateExpired => "Enrol the unit anew: milepost enroll.",
             Self::TooHot => "Shade the unit and check its fan.",
+            Self::YieldLow => {
+                "Clean the window, then look at the Aim page: does the camera still see the lane, and sharply?"
+            }
+            Self::NothingPasses => "If the road is closed, nothing is to be done; else look at the Aim page.",
+            Self::ReadsUnsure | Self::PlatesUnread => {
+                "Clean the window and check focus, exposure and the infra-red lamp on the Aim page."
+            }
+            Self::CanaryUnseen | Self::CanaryMisread => {
+                "Look at the Aim page: is the picture clear? If it is, set [vision] and [passage] back to their defaults and \
+                 restart the unit."
+            }
+            Self::CanaryUnfollowed => "Set [passage] back to its defaults and restart the unit.",
+            Self::CanaryUnmatched => {
+                "Set [hotlist.matching] and [alert] back to their defaults and restart the unit; if that does not help, have \
+                 the department publish its lists anew."
+            }
+            Self::CanaryUnstored => "Check the disk: it is full, read-only or failing.",
+            Self::CanaryUnacknowledged => "Check the network, then the broker.",
+            Self::CanaryUnreceipted => {
+                "Check that the department's receiver runs, and that the unit is configured with its key and may write its \
+                 topics at the broker."
+            }
         }
     }
 }
