@@ -11,9 +11,16 @@ pub enum Reason {
     CameraMoved,
     CameraLost,
     AllCamerasLost,
+    LanesMoved,
     ViewCovered,
+    ViewPartlyCovered,
+    ViewBlinded,
+    ViewFogged,
     ViewDark,
+    LampDead,
+    WindowDirty,
     OutOfFocus,
+    ExposureWrong,
     PictureFrozen,
     AimUnverified,
     NoList,
@@ -68,9 +75,14 @@ impl Reason {
     /// How long the cause must last before it counts: a passing lorry covers the view, a gust shakes the pole.
     pub fn raise_after(self) -> Duration {
         Duration::from_secs(match self {
-            Self::CameraMoved => 20,
+            Self::CameraMoved => 15,
             Self::ViewCovered | Self::PictureFrozen => 10,
-            Self::ViewDark | Self::OutOfFocus | Self::TooHot => 60,
+            // A lorry that waits before the camera covers as much.
+            Self::ViewPartlyCovered => 30,
+            Self::OutOfFocus | Self::ViewBlinded => 20,
+            Self::ViewDark | Self::ViewFogged | Self::LampDead | Self::TooHot => 60,
+            // Drops dry, and wipe themselves off.
+            Self::WindowDirty => 120,
             // A reconnect after a broker's restart is no event.
             Self::BrokerLost => 15,
             _ => 0,
@@ -82,6 +94,7 @@ impl Reason {
         Duration::from_secs(match self {
             Self::CameraLost | Self::AllCamerasLost | Self::BrokerLost => 5,
             Self::NoList | Self::ListLate | Self::ListStale | Self::ListRefused | Self::AimUnverified => 0,
+            Self::ViewFogged | Self::WindowDirty => 300,
             _ => 30,
         })
     }
@@ -94,6 +107,15 @@ impl Reason {
             Self::CameraLost => "A camera gives no picture.",
             Self::AllCamerasLost => "No camera gives a picture.",
             Self::ViewCovered => "The picture shows nothing: the view is covered or fogged.",
+            Self::LanesMoved => "Vehicles pass elsewhere in the picture than they used to.",
+            Self::ViewPartlyCovered => "A part of the view is covered.",
+            Self::ViewBlinded => "The sun or headlights blind the camera.",
+            Self::ViewFogged => "The view is hazy: fog, heavy rain, or a fogged window.",
+            Self::LampDead => {
+                "The infra-red lamp gives no light: the night is darker than the infra-red reference."
+            }
+            Self::WindowDirty => "Dirt or drops on the window blur a part of the view.",
+            Self::ExposureWrong => "The exposure is wrong: plates are smeared or burnt out.",
             Self::ViewDark => {
                 "The picture is dark and empty: it is night without light, or the lens is covered."
             }
@@ -145,7 +167,19 @@ impl Reason {
             Self::CameraLost | Self::AllCamerasLost => {
                 "Check the camera's power, cable, address and password."
             }
-            Self::ViewCovered => "Clean the window and clear what stands before it.",
+            Self::LanesMoved => {
+                "Look whether the lanes were laid anew or the camera was turned, and verify the aim again."
+            }
+            Self::ViewCovered | Self::ViewPartlyCovered => {
+                "Clean the window and clear what stands before it."
+            }
+            Self::ViewBlinded => "Give the camera a hood, or turn it away from the light and verify the aim.",
+            Self::ViewFogged => "Wait for the fog to lift; if the air is clear, dry the window and its heater.",
+            Self::LampDead => "Check the infra-red lamp, its power and its switch.",
+            Self::WindowDirty => "Clean the window.",
+            Self::ExposureWrong => {
+                "Set the camera to a shorter exposure (1/1000 s or less) or less gain, and its lamp to more light."
+            }
             Self::ViewDark => "Check the infra-red lamp and the window.",
             Self::OutOfFocus => "Clean the window, then focus on a standing plate.",
             Self::PictureFrozen => "Restart the camera.",

@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(observe_every_second(&mut service, 10..20, &[]), []);
         let changes = observe_every_second(&mut service, 20..60, &found(Reason::CameraMoved));
         assert_eq!(changes.len(), 1);
-        assert_eq!(changes[0].at, at(40).wall);
+        assert_eq!(changes[0].at, at(35).wall);
         assert_eq!(service.state(), ServiceState::OutOfService);
     }
 
@@ -262,7 +262,7 @@ mod tests {
 
         let mut service = Service::new(service.latched(), at(600));
         assert_eq!(service.state(), ServiceState::OutOfService);
-        assert_eq!(service.since(), at(20).wall);
+        assert_eq!(service.since(), at(15).wall);
         observe_every_second(&mut service, 600..700, &[]);
         let change = service.return_to_service(person(), "aimed again", at(700)).unwrap();
         assert_eq!((change.to, change.by), (ServiceState::InService, Some(person())));
