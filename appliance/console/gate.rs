@@ -64,7 +64,7 @@ pub async fn pass(
                 (Kind::Page, Ok(_)) => Some(Act::Looked { path }),
                 (Kind::Form, Ok(answer)) => Some(Act::Sent { path, status: answer.status().as_u16() }),
                 // What a page fetches for itself was said when the page was opened.
-                (Kind::Data, Ok(_)) => None,
+                (Kind::Data | Kind::Screen, Ok(_)) => None,
             };
             if let Some(act) = act {
                 desk.audit(person, from, act).await?;
@@ -123,7 +123,12 @@ pub fn sign_out(desk: &Desk, jar: CookieJar) -> CookieJar {
 
 fn session(desk: &Desk, rule: Rule, jar: &CookieJar, headers: &HeaderMap) -> Option<Session> {
     // A page that polls says whether someone touched it since.
-    let used = rule.kind != Kind::Data || headers.contains_key("milepost-present");
+    let used = headers.contains_key("milepost-present")
+        || match rule.kind {
+            Kind::Page | Kind::Form => true,
+            Kind::Data => false,
+            Kind::Screen => desk.unit.rides_in_vehicle(),
+        };
     desk.sessions().look(jar.get(COOKIE)?.value(), used, desk.clock.now())
 }
 

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::accounts::Role;
 use super::desk::Desk;
-use super::pages::{accounts, aim, alerts, audit, entrance, lists, maintenance, overview, records};
+use super::pages::{accounts, aim, alerts, audit, entrance, lists, maintenance, overview, records, screen};
 use super::{answer, gate, live};
 
 /// How the gate treats a route.
@@ -21,6 +21,9 @@ pub enum Kind {
     Page,
     /// An open page fetches it for itself: neither. Where it stands for a page, the page that it renews.
     Data,
+    /// The same for a screen in a vehicle, which the CJIS Security Policy lets stay signed in: use where the unit
+    /// rides in one, else not.
+    Screen,
     /// A person sends it: must come from one of our pages, is written down with its outcome.
     Form,
 }
@@ -78,6 +81,8 @@ pub fn table() -> Vec<Route> {
         page("/alerts/{id}", OFFICERS, get(alerts::one)),
         data("/alerts/{id}/{picture}", OFFICERS, get(alerts::picture)),
         form("/alerts/{id}/verification", OFFICERS, post(alerts::verify)),
+        page("/screen", OFFICERS, get(screen::show)),
+        Route { rule: Rule { kind: Kind::Screen, allowed: OFFICERS }, ..data("/screen/now", OFFICERS, get(screen::show)) },
 
         page("/lists", OFFICERS, get(lists::show)).called("Hot lists"),
         form("/lists/entries", OFFICERS, post(lists::request)),
@@ -127,7 +132,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
 impl Route {
     pub fn method(&self) -> Method {
         match self.rule.kind {
-            Kind::Page | Kind::Data => Method::GET,
+            Kind::Page | Kind::Data | Kind::Screen => Method::GET,
             Kind::Form => Method::POST,
         }
     }

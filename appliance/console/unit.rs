@@ -21,6 +21,9 @@ use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, Un
 /// block, so they may read the disk; [`Unit::overview`] is asked for every page and should be a snapshot.
 pub trait Unit: Send + Sync + 'static {
     fn name(&self) -> UnitId;
+    /// Whether the console is the in-car screen of a police vehicle, which may stay signed in through a shift
+    /// (CJIS Security Policy 5.5.5 exempts those from the session lock).
+    fn rides_in_vehicle(&self) -> bool;
     fn overview(&self) -> Overview;
 
     /// The newest picture of a camera, or None if there is no such camera.

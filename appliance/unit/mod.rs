@@ -223,6 +223,7 @@ impl Unit {
         let window = Arc::new(Window {
             manual,
             unit: config.unit.id.clone(),
+            kind: config.unit.kind,
             cameras: cameras.clone(),
             hotlist,
             records: records.clone(),

@@ -15,6 +15,7 @@ use super::saved::Saved;
 use super::tally::Tally;
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
+use crate::config::Kind as UnitKind;
 use crate::console::{
     self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, Link, Lists, ListsChecked,
     LivePicture, ManualView, Overview, PictureKind, Records as RecordsView, Refused, Service as ServiceView,
@@ -32,6 +33,7 @@ use crate::words::{CameraId, PersonName, RecordId, UnitId};
 /// Handles on the rooms.
 pub struct Window {
     pub unit: UnitId,
+    pub kind: UnitKind,
     pub cameras: Arc<Vec<Watched>>,
     pub hotlist: Hotlist,
     pub records: Arc<Records>,
@@ -50,6 +52,10 @@ pub struct Window {
 impl console::Unit for Window {
     fn name(&self) -> UnitId {
         self.unit.clone()
+    }
+
+    fn rides_in_vehicle(&self) -> bool {
+        self.kind == UnitKind::Mobile
     }
 
     fn overview(&self) -> Overview {

@@ -118,6 +118,17 @@ impl Browser {
         }
     }
 
+    /// What axe-core holds to be serious or worse, as it words it.
+    fn barriers(&mut self) -> Vec<String> {
+        self.evaluate(include_str!("../fixtures/axe/axe.min.js"));
+        let run = "axe.run({resultTypes: ['violations']}).then((found) => JSON.stringify(found.violations
+            .filter((rule) => ['serious', 'critical'].includes(rule.impact))
+            .map((rule) => `${rule.id}: ${rule.nodes[0].html}`)))";
+        let parameters = json!({"expression": run, "awaitPromise": true, "returnByValue": true});
+        let answer = self.ask("Runtime.evaluate", parameters);
+        serde_json::from_str(answer["result"]["value"].as_str().expect("axe ran")).unwrap()
+    }
+
     fn picture(&mut self, path: &Path) {
         let whole = json!({"format": "png", "captureBeyondViewport": true});
         let png = self.ask("Page.captureScreenshot", whole);
@@ -147,13 +158,16 @@ fn pages_fit_a_telephone_and_a_desk_by_day_and_by_night() {
     let mut browser = Browser::start();
     browser.look_like(360, "light");
     browser.open(&format!("{address}/sign-in"));
+    assert_eq!(browser.barriers(), Vec::<String>::new());
     browser.picture(&album().join("sign-in-360-light.png"));
     browser.open(&format!("{address}/set-up"));
+    assert_eq!(browser.barriers(), Vec::<String>::new());
     browser.picture(&album().join("set-up-360-light.png"));
 
     browser.wear_session_of(&site.signed_in(ADMINISTRATOR), &address);
     let alert = format!("alerts/{}", lock(&site.unit.alerts)[0].alert.id);
-    let pages = ["", "aim", "alerts", &alert, "lists", "records", "maintenance", "accounts", "audit"];
+    let pages =
+        ["", "aim", "alerts", &alert, "screen", "lists", "records", "maintenance", "accounts", "audit"];
     for (width, scheme) in [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")] {
         browser.look_like(width, scheme);
         for page in pages {
@@ -161,6 +175,7 @@ fn pages_fit_a_telephone_and_a_desk_by_day_and_by_night() {
             if page == "aim" {
                 browser.wait_for("document.querySelector('.plates li') !== null");
             }
+            assert_eq!(browser.barriers(), Vec::<String>::new(), "/{page} at {width}, {scheme}");
             let overhang = browser.evaluate("document.documentElement.scrollWidth - innerWidth");
             assert!(overhang.as_i64().unwrap() <= 0, "/{page} at {width}: {overhang} px too wide");
             let name = match page.split_once('/') {

@@ -1,5 +1,6 @@
 //! A unit that stands in for the real one: what its rooms would say is held in the hand of the test.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 pub const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
 
 pub struct Twin {
+    pub in_vehicle: AtomicBool,
     pub overview: Mutex<Overview>,
     pub alerts: Mutex<Vec<AlertView>>,
     pub manual: Mutex<Vec<ManualEntry>>,
@@ -34,6 +36,7 @@ impl Twin {
         let alerts = vec![stolen("8BX4021", 40), amber("MRG7712", 340)];
         let newest = alerts.first().map(|view| view.alert.id);
         Arc::new(Self {
+            in_vehicle: AtomicBool::new(false),
             overview: Mutex::new(overview()),
             alerts: Mutex::new(alerts),
             manual: Mutex::new(vec![manual("Lee Ray", "4TWO?2"), active("7KLM882"), leaving("HIKER")]),
@@ -76,6 +79,10 @@ impl Twin {
 impl Unit for Twin {
     fn name(&self) -> UnitId {
         UnitId::parse("barrel-7").unwrap()
+    }
+
+    fn rides_in_vehicle(&self) -> bool {
+        self.in_vehicle.load(Ordering::Relaxed)
     }
 
     fn overview(&self) -> Overview {

@@ -62,16 +62,62 @@ async function keepFresh() {
 
 if (document.body.dataset.renew) keepFresh();
 
+// --- day or night, as the person wants it ------------------------------------------------------------------
+
+const THEMES = { "": "Day and night: as the device", day: "Day", night: "Night" };
+
+function chooseTheme(button) {
+  const root = document.documentElement;
+  const say = () => { button.textContent = THEMES[root.dataset.theme ?? ""]; };
+  button.addEventListener("click", () => {
+    const names = Object.keys(THEMES);
+    const next = names[(names.indexOf(root.dataset.theme ?? "") + 1) % names.length];
+    if (next) {
+      root.dataset.theme = next;
+      localStorage.setItem("theme", next);
+    } else {
+      delete root.dataset.theme;
+      localStorage.removeItem("theme");
+    }
+    say();
+  });
+  say();
+  button.hidden = false;
+}
+
+const themeButton = document.getElementById("theme");
+if (themeButton) chooseTheme(themeButton);
+
+// --- the in-car screen stays on ------------------------------------------------------------------------------
+
+async function stayOn(note) {
+  for (;;) {
+    await seen();
+    try {
+      const lock = await navigator.wakeLock.request("screen");
+      note.textContent = "The screen stays on.";
+      await new Promise((resolve) => lock.addEventListener("release", resolve, { once: true }));
+    } catch {
+      note.textContent = "This device may switch its screen off: set it to stay on.";
+      await pause(30_000);
+    }
+  }
+}
+
+const wake = document.getElementById("wake");
+if (wake) stayOn(wake);
+
 // --- alerts: sight and sound -----------------------------------------------------------------------------
 
 const sound = (() => {
   const button = document.getElementById("sound");
+  const bar = document.getElementById("silent");
   const box = document.getElementById("mute-box");
   const mute = document.getElementById("mute");
   if (!button) return () => {};
   const context = new AudioContext();
   const show = () => {
-    button.hidden = context.state === "running";
+    bar.hidden = context.state === "running";
     box.hidden = context.state !== "running";
   };
   mute.checked = sessionStorage.getItem("mute") === "yes";

@@ -9,6 +9,7 @@ pub mod lists;
 pub mod maintenance;
 pub mod overview;
 pub mod records;
+pub mod screen;
 mod wording;
 
 use std::sync::Arc;
