@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
 use milepost::commands::{audit, check, demo, enroll, hotlist, read, receive, run};
+use milepost::crypto::Module;
+use milepost::delivery::tls;
 
 /// Roadside licence-plate reader: reads plates, matches hot lists, delivers evidence, and knows when it
 /// can no longer be trusted
@@ -32,6 +34,10 @@ enum Command {
 fn main() -> ExitCode {
     abort_on_panic();
     let Milepost { command } = Milepost::parse();
+    if let Err(error) = Module::running(&tls::provider()) {
+        eprintln!("milepost: {error}");
+        return ExitCode::FAILURE;
+    }
     let outcome = match command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),

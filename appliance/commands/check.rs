@@ -11,6 +11,7 @@ use super::in_full;
 use super::run::unit_key;
 use crate::capture::{self, Capture, Frame, Latest, LinkState};
 use crate::config::Config;
+use crate::crypto::Module;
 use crate::delivery::tls::{self, CertificateFacts};
 use crate::delivery::{Link, Subscriptions};
 use crate::system::{ClockStatus, Device, SystemClock, write_durably};
@@ -18,7 +19,7 @@ use crate::vision::Vision;
 
 /// Say whether this unit is fit for work: one line for each thing it needs
 ///
-/// Looks at the configuration, the unit key, storage, clock, models, each camera, the certificates and the
+/// Looks at the configuration, the unit key, storage, clock, cryptography, models, each camera, the certificates and the
 /// broker. The exit status is 0 if all is well, 1 if something must be mended first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -57,6 +58,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     check("unit key", unit_key(&config).map_or_else(|error| Bad(in_full(&error)), |_| Good("there".into())));
     check("storage", storage(&config));
     check("clock", clock());
+    check("cryptography", cryptography());
     check("models", models(&config));
     for camera in &config.camera {
         check(&format!("camera {}", camera.name), watch(camera));
@@ -100,6 +102,13 @@ fn clock() -> Finding {
         ClockStatus::Synchronised => Good("kept by a time service".into()),
         ClockStatus::Free => Fair("no time service keeps it: records will say so".into()),
         ClockStatus::Unknown => Fair("the system does not tell whether it is kept".into()),
+    }
+}
+
+fn cryptography() -> Finding {
+    match Module::running(&tls::provider()) {
+        Ok(module) => Good(module.to_string()),
+        Err(error) => Bad(error.to_string()),
     }
 }
 

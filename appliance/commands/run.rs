@@ -8,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use crate::config::Config;
-use crate::crypto::UnitKey;
+use crate::crypto::{Module, UnitKey};
+use crate::delivery::tls;
 use crate::system::{ServiceManager, log};
 use crate::unit::Unit;
 
@@ -31,7 +32,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let unit_name = config.unit.id.clone();
         let mut unit = Unit::start(config, &key)?;
-        info!(unit = %unit_name, version = env!("CARGO_PKG_VERSION"), where_logged, "started");
+        let cryptography = Module::running(&tls::provider())?;
+        info!(unit = %unit_name, version = env!("CARGO_PKG_VERSION"), %cryptography, where_logged, "started");
         if let Some(console) = unit.console()
             && let Some(code) = console.take_first_code()
         {

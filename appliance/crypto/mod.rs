@@ -4,10 +4,12 @@
 //! signed, and holds no cryptography of its own.
 
 mod digest;
+mod module;
 mod sealing;
 mod signing;
 
 pub use digest::Digest;
+pub use module::{Module, ModuleError};
 pub use sealing::{SealError, SealKey, UnitKey};
 pub use signing::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey};
 
