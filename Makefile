@@ -7,7 +7,7 @@ CARGO_DENY := target/tools/bin/cargo-deny
 
 PARSER ?= manifest
 SECONDS ?= 60
-ROUNDS ?= 1000
+KILLS ?= 1000
 
 help: ## show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,8 +22,9 @@ test: packages ## every test, with a real broker, RTSP server and browser
 accuracy: packages ## how well plates are read, by slice; writes target/accuracy/summary.json
 	cargo test --release --locked --test accuracy -- --nocapture
 
-bench: packages ## every benchmark; writes target/bench/summary.json
-	@rm -f target/bench/summary.json
+bench: packages ## every benchmark; writes target/bench/summary.json, which keeps what kill-test found
+	@mkdir -p target/bench && rm -f target/bench/summary.json
+	@[ ! -f target/bench/kill-test.json ] || cp target/bench/kill-test.json target/bench/summary.json
 	cargo bench --profile release --locked --bench reading --bench pipeline --bench hotlist --bench record
 	@cat target/bench/summary.json
 
@@ -32,8 +33,9 @@ fuzz: packages ## libFuzzer on one parser of outside bytes: PARSER=manifest SECO
 	PARSER=$(PARSER) CORPUS=target/fuzz/corpus/$(PARSER) RUSTC_BOOTSTRAP=1 cargo run --release --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz -- \
 		-max_total_time=$(SECONDS) -artifact_prefix=target/fuzz/ target/fuzz/corpus/$(PARSER)
 
-kill-test: packages ## kill -9 in the midst of list updates, ROUNDS=1000 times
-	MILEPOST_KILLS=$(ROUNDS) cargo test --release --locked --test hotlist -- a_process_killed --nocapture
+kill-test: packages ## kill -9 a unit under load with its broker and receiver, KILLS=1000 times; then as often amid list updates
+	MILEPOST_KILLS=$(KILLS) cargo test --release --locked --test kills -- killed_at_any_instant --nocapture
+	MILEPOST_KILLS=$(KILLS) cargo test --release --locked --test hotlist -- a_process_killed --nocapture
 
 lint: packages $(CARGO_DENY) ## formatting, clippy, licences
 	cargo fmt --check

@@ -21,6 +21,16 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Every file under `folder`; what vanishes while it is looked at was temporary.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
 /// A mosquitto of its own, killed when dropped.
 pub struct Mosquitto {
     folder: tempfile::TempDir,
