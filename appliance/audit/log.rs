@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -137,6 +138,19 @@ impl Audit {
         })
     }
 
+    /// Follows the whole log from its first entry, and gives every place where it is not as it was written.
+    pub fn check(&self) -> Result<Vec<Broken>, AuditError> {
+        let (mut chain, mut lines, mut broken) = (Some(Chain::start()), 0, Vec::new());
+        self.each_file(0, |bytes| {
+            let (behind, damage) = walk(bytes, chain, lines);
+            chain = behind;
+            lines += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            broken.extend(damage);
+            Ok(0)
+        })?;
+        Ok(broken)
+    }
+
     /// Up to `limit` whole lines behind entry `number`, to be sent on.
     pub fn after(&self, number: u64, limit: usize) -> Result<Vec<String>, AuditError> {
         let mut lines = Vec::new();
@@ -207,7 +221,8 @@ fn recover(folder: &Path, disk: &dyn Disk) -> Result<(Tail, Recovered), AuditErr
             files.pop();
             continue;
         }
-        let (chain, damage) = walk(&bytes[..whole]);
+        let (chain, mut damage) = walk(&bytes[..whole], None, 0);
+        let (chain, damage) = (chain.unwrap_or_else(Chain::start), damage.pop_front());
         let entries = chain.head().map_or(0, |head| head.number);
         let tail = Tail { chain, files, length: whole as u64 };
         return Ok((tail, Recovered { entries, torn_bytes, damage }));
@@ -228,31 +243,28 @@ fn without_torn_end(bytes: &[u8]) -> usize {
     if Chain::before(&body[start..]).is_err() { start } else { bytes.len() }
 }
 
-/// Follows the chain through one file. Behind damage it goes on from the line that stands there, so that
-/// the log can be continued and the check still finds the damage.
-fn walk(bytes: &[u8]) -> (Chain, Option<Broken>) {
+/// Follows the chain through one file, which `chain` leads to (None: wherever it begins) behind so many lines.
+/// Behind damage it goes on from the line that stands there, so that the log can be continued and the check still
+/// finds the damage.
+fn walk(bytes: &[u8], mut chain: Option<Chain>, lines_before: u64) -> (Option<Chain>, VecDeque<Broken>) {
     let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    let mut chain: Option<Chain> = None;
-    let mut damage = None;
-    for (line, text) in (1..).zip(lines) {
-        let stepped = match (chain, Chain::before(text)) {
-            (_, Err(fault)) => Err(fault),
-            (None, Ok(mut own)) => own.step(text).map(|_| own),
-            (Some(mut expected), Ok(mut own)) => {
-                if let Err(fault) = expected.step(text) {
-                    damage.get_or_insert(Broken { line, fault });
-                }
-                own.step(text).map(|_| own)
+    let mut damage = VecDeque::new();
+    for (line, text) in (lines_before + 1..).zip(lines) {
+        let mut own = match Chain::before(text) {
+            Ok(own) => own,
+            Err(fault) => {
+                damage.push_back(Broken { line, fault });
+                // What follows from it cannot be told; the damage is told already.
+                chain = None;
+                continue;
             }
         };
-        match stepped {
-            Ok(next) => chain = Some(next),
-            Err(fault) => {
-                damage.get_or_insert(Broken { line, fault });
-            }
+        if let Some(Err(fault)) = chain.map(|mut expected| expected.step(text)) {
+            damage.push_back(Broken { line, fault });
         }
+        chain = own.step(text).ok().map(|_| own);
     }
-    (chain.unwrap_or_else(Chain::start), damage)
+    (chain, damage)
 }
 
 #[cfg(test)]
@@ -289,6 +301,7 @@ mod tests {
         }
         let (audit, _) = open(&disk);
         assert!(disk.list(Path::new("/audit")).unwrap().len() > 1);
+        assert_eq!(audit.check().unwrap(), []);
         let summary = verify(exported(&audit).as_slice(), None, None).unwrap();
         assert_eq!((summary.entries, summary.head), (9, audit.head()));
         let behind: Vec<String> = audit.after(7, 10).unwrap();
@@ -339,5 +352,6 @@ mod tests {
         assert_eq!((recovered.entries, recovered.damage.map(|broken| broken.line)), (3, Some(1)));
         audit.append(Who::Unit, note("later")).unwrap();
         assert!(verify(exported(&audit).as_slice(), None, None).is_err());
+        assert_eq!(audit.check().unwrap().iter().map(|broken| broken.line).collect::<Vec<_>>(), [1]);
     }
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::words::UnitId;
-use crate::{alert, capture, console, delivery, health, hotlist, passage, record, vision};
+use crate::words::{UnitId, UnitKind};
+use crate::{alert, capture, console, delivery, health, hotlist, passage, record, system, vision};
 
 pub use mistake::{ConfigError, Mistake, parse};
 
@@ -40,6 +40,8 @@ pub struct Config {
     #[serde(default)]
     pub health: health::Config,
     #[serde(default)]
+    pub position: system::PositionConfig,
+    #[serde(default)]
     pub console: console::Config,
 }
 
@@ -49,22 +51,12 @@ pub struct Config {
 pub struct Unit {
     pub id: UnitId,
     #[serde(default)]
-    pub kind: Kind,
+    pub kind: UnitKind,
     #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
     /// None: the systemd credential `seal-key`.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
-}
-
-/// Where a unit stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    #[default]
-    Fixed,
-    Portable,
-    Mobile,
 }
 
 fn default_state_dir() -> PathBuf {

@@ -14,9 +14,10 @@ pub use alignment::{AlignmentWatch, Reference, Shift};
 pub use camera::{CameraView, CameraWatch};
 pub use reason::{Reason, Severity};
 pub use report::{
-    AimVerified, BrokerReport, CameraReport, Config, Facts, HealthReport, RecordReport, ServiceReport,
+    AimVerified, BrokerReport, CameraReport, Config, Facts, HealthReport, PlaceReport, RecordReport,
+    ServiceReport,
 };
-pub use service::{Change, Finding, ReturnRefused, Service, ServiceState, Standing};
+pub use service::{Change, Damage, Finding, Kept, ReturnRefused, Service, ServiceState, Standing};
 pub use view::{Look, ViewMeasure, ViewWatch};
 
 /// A check that could not be made.

@@ -46,6 +46,20 @@ pub enum Reason {
     CanaryUnstored,
     CanaryUnacknowledged,
     CanaryUnreceipted,
+    StorageWorn,
+    MemoryLow,
+    UnderVoltage,
+    Throttled,
+    ClockOff,
+    BacklogOld,
+    PositionLost,
+    SiteLeft,
+    Tilted,
+    Knocked,
+    AuditDamaged,
+    StateDamaged,
+    ListsDamaged,
+    RecordsDamaged,
 }
 
 /// What a reason does to the service.
@@ -62,14 +76,23 @@ impl Reason {
             | Self::CameraMoved
             | Self::AllCamerasLost
             | Self::ViewCovered
-            | Self::PictureFrozen => Severity::Disables,
+            | Self::PictureFrozen
+            | Self::SiteLeft
+            | Self::Tilted => Severity::Disables,
+            damage if damage.is_damage() => Severity::Disables,
             _ => Severity::Degrades,
         }
     }
 
     /// A latched reason stays, even when its cause is gone and over a restart, until a person returns the unit.
     pub fn latches(self) -> bool {
-        matches!(self, Self::TakenOut | Self::CameraMoved)
+        matches!(self, Self::TakenOut | Self::CameraMoved | Self::SiteLeft | Self::Tilted) || self.is_damage()
+    }
+
+    /// An integrity fault: something that this unit wrote, chained or sealed is no longer what it wrote. A power
+    /// cut is none: whatever one can leave behind is mended at start and not told here.
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::AuditDamaged | Self::StateDamaged | Self::ListsDamaged | Self::RecordsDamaged)
     }
 
     /// How long the cause must last before it counts: a passing lorry covers the view, a gust shakes the pole.
@@ -83,6 +106,13 @@ impl Reason {
             Self::ViewDark | Self::ViewFogged | Self::LampDead | Self::TooHot => 60,
             // Drops dry, and wipe themselves off.
             Self::WindowDirty => 120,
+            // A receiver's reflection off a lorry; a mast that gives way and comes back.
+            Self::SiteLeft | Self::Tilted => 60,
+            // A start of the engine or of the heater dips the voltage; heat has its own reason.
+            Self::UnderVoltage => 5,
+            Self::Throttled | Self::MemoryLow => 60,
+            // A receiver that starts cold takes minutes; so does a clock.
+            Self::PositionLost | Self::ClockOff => 300,
             // A reconnect after a broker's restart is no event.
             Self::BrokerLost => 15,
             _ => 0,
@@ -95,6 +125,13 @@ impl Reason {
             Self::CameraLost | Self::AllCamerasLost | Self::BrokerLost => 5,
             Self::NoList | Self::ListLate | Self::ListStale | Self::ListRefused | Self::AimUnverified => 0,
             Self::ViewFogged | Self::WindowDirty => 300,
+            // Numbers that hover about their limit.
+            Self::DiskLow
+            | Self::MemoryLow
+            | Self::TooHot
+            | Self::Throttled
+            | Self::UnderVoltage
+            | Self::ClockOff => 300,
             _ => 30,
         })
     }
@@ -154,6 +191,22 @@ impl Reason {
                 "The broker does not acknowledge the record of the unit's own test plate."
             }
             Self::CanaryUnreceipted => "No receiver confirms the record of the unit's own test plate.",
+            Self::StorageWorn => "The storage medium is nearly worn out.",
+            Self::MemoryLow => "Little memory is left.",
+            Self::UnderVoltage => "The device gets too little voltage.",
+            Self::Throttled => "The processor is slowed down, for heat or for want of power.",
+            Self::ClockOff => "The clock may be wrong by more than is allowed.",
+            Self::BacklogOld => "Records have waited long to be received.",
+            Self::PositionLost => "The unit does not know where it is.",
+            Self::SiteLeft => "The unit is not at the site where it was deployed.",
+            Self::Tilted => "The unit leans differently than when its aim was verified.",
+            Self::Knocked => "Something has struck the unit.",
+            Self::AuditDamaged => {
+                "The audit log is not as the unit wrote it: lines were changed or are missing."
+            }
+            Self::StateDamaged => "The stored service state is gone or not as the unit wrote it.",
+            Self::ListsDamaged => "The stored hot lists are not as the unit wrote them.",
+            Self::RecordsDamaged => "Stored records are gone or not as the unit wrote them.",
         }
     }
 
@@ -174,7 +227,9 @@ impl Reason {
                 "Clean the window and clear what stands before it."
             }
             Self::ViewBlinded => "Give the camera a hood, or turn it away from the light and verify the aim.",
-            Self::ViewFogged => "Wait for the fog to lift; if the air is clear, dry the window and its heater.",
+            Self::ViewFogged => {
+                "Wait for the fog to lift; if the air is clear, dry the window and its heater."
+            }
             Self::LampDead => "Check the infra-red lamp, its power and its switch.",
             Self::WindowDirty => "Clean the window.",
             Self::ExposureWrong => {
@@ -217,6 +272,35 @@ impl Reason {
             Self::CanaryUnreceipted => {
                 "Check that the department's receiver runs, and that the unit is configured with its key and may write its \
                  topics at the broker."
+            }
+            Self::StorageWorn => "Replace the medium, or the unit, before it fails.",
+            Self::MemoryLow => "Restart the unit; if it comes back, tell whoever maintains it.",
+            Self::UnderVoltage => "Check the supply, its cable and the battery.",
+            Self::Throttled => "Shade the unit, check its fan, then its supply.",
+            Self::ClockOff => "Check the way to the time server, or the GPS receiver.",
+            Self::BacklogOld => "Check the link to the broker, then whether the department's receiver works.",
+            Self::PositionLost => "Check the receiver's antenna and that gpsd runs.",
+            Self::SiteLeft => {
+                "Find the unit. If it was moved on purpose, set its new site in the configuration, verify the aim, \
+                 and return it to service."
+            }
+            Self::Tilted => {
+                "Look at the mast and the bracket, verify the aim, and return the unit to service."
+            }
+            Self::Knocked => "Look at the unit and its bracket when somebody is near; compare the aim.",
+            Self::AuditDamaged => {
+                "Export the log, find out who had the storage in hand (milepost audit verify names the place), \
+                 then return the unit to service."
+            }
+            Self::StateDamaged => {
+                "Find out who had the storage in hand, verify the aim, then return the unit to service."
+            }
+            Self::ListsDamaged => {
+                "Check the storage; the lists come again from the broker, manual entries must be entered again; \
+                 then return the unit to service."
+            }
+            Self::RecordsDamaged => {
+                "Check the storage for wear and for who had it in hand, then return the unit to service."
             }
         }
     }

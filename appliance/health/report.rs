@@ -4,26 +4,53 @@ use serde::{Deserialize, Serialize};
 use super::camera::CameraView;
 use super::{Finding, Reason, ServiceState, Standing};
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
-use crate::system::{ClockStatus, DeviceFacts};
-use crate::words::{CameraId, PersonName, UnitId};
+use crate::system::{ClockStatus, DeviceFacts, Position, PositionConfig, Reserve};
+use crate::words::{CameraId, PersonName, UnitId, UnitKind};
 
 /// Limits that departments differ in. Section `[health]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Seconds between two reports; a change is reported at once. Default 60.
     pub report_every_s: u32,
     /// Less free storage than this many megabytes degrades the unit. Default 500.
     pub disk_low_mb: u64,
+    /// A storage medium that calls so much of its life used, in per cent, degrades the unit. Default 90.
+    pub storage_worn_percent: u8,
+    /// Less free memory than this many megabytes degrades the unit. Default 50.
+    pub memory_low_mb: u64,
     /// Hotter than this many degrees Celsius degrades the unit. Default 85.
     pub too_hot_c: u32,
+    /// A supply or battery under this many volts degrades the unit. Default none: only the device's own alarm counts.
+    pub supply_low_v: Option<f32>,
+    /// A clock that may be wrong by more than this many milliseconds degrades the unit. Default 2000: timesyncd looks
+    /// at its server every half hour, and until then the kernel allows for a second.
+    pub clock_error_ms: u32,
     /// Days before its end from which the unit's certificate is reported. Default 21.
     pub certificate_warning_days: u32,
+    /// A record that has waited for its receipt for this many hours degrades the unit. Default 24.
+    pub backlog_late_h: u32,
+    /// A unit that leans so many degrees from how it stood when its aim was verified is out of service. Default 2.
+    pub tilted_deg: f32,
+    /// A blow harder than this many g, beyond gravity, is told. Default 1.
+    pub knock_g: f32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { report_every_s: 60, disk_low_mb: 500, too_hot_c: 85, certificate_warning_days: 21 }
+        Self {
+            report_every_s: 60,
+            disk_low_mb: 500,
+            storage_worn_percent: 90,
+            memory_low_mb: 50,
+            too_hot_c: 85,
+            supply_low_v: None,
+            clock_error_ms: 2000,
+            certificate_warning_days: 21,
+            backlog_late_h: 24,
+            tilted_deg: 2.0,
+            knock_g: 1.0,
+        }
     }
 }
 
@@ -41,6 +68,7 @@ pub struct HealthReport {
     pub records: RecordReport,
     pub broker: BrokerReport,
     pub device: DeviceFacts,
+    pub place: PlaceReport,
     pub reads_today: u64,
     pub alerts_today: u64,
 }
@@ -80,6 +108,8 @@ pub struct AimVerified {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RecordReport {
     pub waiting: u64,
+    /// How long the oldest of those has waited.
+    pub oldest_waiting_s: Option<u64>,
     pub delivered: u64,
     pub purged: u64,
     pub lost: u64,
@@ -94,6 +124,18 @@ pub struct BrokerReport {
     pub certificate_days_left: Option<i64>,
 }
 
+/// Where the unit is, and how it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlaceReport {
+    pub kind: UnitKind,
+    /// As gpsd told last; None where nobody tells.
+    pub position: Option<Position>,
+    /// From the deployed site.
+    pub from_site_m: Option<f64>,
+    /// Against how it stood when the aim was verified; None without an accelerometer.
+    pub tilted_deg: Option<f32>,
+}
+
 /// What the rooms and the device say, for judgement. The picture's findings come from
 /// [`super::CameraWatch::findings`].
 pub struct Facts<'a> {
@@ -103,20 +145,27 @@ pub struct Facts<'a> {
     pub records: &'a RecordReport,
     pub broker: &'a BrokerReport,
     pub device: &'a DeviceFacts,
+    pub place: &'a PlaceReport,
 }
 
 impl Facts<'_> {
     /// Everything that is wrong by `config`'s limits.
-    pub fn findings(&self, config: &Config) -> Vec<Finding> {
+    pub fn findings(&self, config: &Config, position: &PositionConfig) -> Vec<Finding> {
         let mut findings = Vec::new();
         self.cameras(&mut findings);
         let mut find = |reason, detail: String| findings.push(Finding { reason, camera: None, detail });
         self.lists(&mut find);
+        self.device(config, &mut find);
+        self.place(config, position, &mut find);
         if let Some(fault) = &self.records.fault {
             find(Reason::StoreFailing, fault.clone());
         }
         if self.records.lost > 0 {
             find(Reason::RecordsLost, format!("{} records", self.records.lost));
+        }
+        let late = u64::from(config.backlog_late_h) * 3600;
+        if let Some(waited) = self.records.oldest_waiting_s.filter(|waited| *waited > late) {
+            find(Reason::BacklogOld, format!("the oldest for {} hours", waited / 3600));
         }
         if !self.broker.connected {
             find(Reason::BrokerLost, self.broker.fault.clone().unwrap_or_default());
@@ -128,16 +177,67 @@ impl Facts<'_> {
             }
             _ => {}
         }
-        if self.device.clock == ClockStatus::Free {
+        findings
+    }
+
+    fn device(&self, config: &Config, find: &mut impl FnMut(Reason, String)) {
+        let device = self.device;
+        if device.clock == ClockStatus::Free {
             find(Reason::ClockFree, String::new());
         }
-        if let Some(free) = self.device.disk_free_mb.filter(|free| *free < config.disk_low_mb) {
+        if let Some(error) = device.clock_error_ms.filter(|error| *error > config.clock_error_ms.into()) {
+            find(Reason::ClockOff, format!("up to {:.1} s", error / 1000.0));
+        }
+        if let Some(free) = device.disk_free_mb.filter(|free| *free < config.disk_low_mb) {
             find(Reason::DiskLow, format!("{free} MB free"));
         }
-        if let Some(hot) = self.device.temperature_c.filter(|hot| *hot > config.too_hot_c as f32) {
+        let worn = device.storage.storage_worn_percent.filter(|worn| *worn >= config.storage_worn_percent);
+        match (worn, device.storage.storage_reserve) {
+            (Some(worn), _) => find(Reason::StorageWorn, format!("{worn} % of its life is used")),
+            (None, Some(Reserve::Low)) => {
+                find(Reason::StorageWorn, "80 % of its spare blocks are used".into())
+            }
+            (None, Some(Reserve::NearlyGone)) => {
+                find(Reason::StorageWorn, "90 % of its spare blocks are used".into());
+            }
+            _ => {}
+        }
+        if let Some(free) = device.memory_free_mb.filter(|free| *free < config.memory_low_mb) {
+            find(Reason::MemoryLow, format!("{free} MB free"));
+        }
+        if let Some(hot) = device.temperature_c.filter(|hot| *hot > config.too_hot_c as f32) {
             find(Reason::TooHot, format!("{hot:.0} °C"));
         }
-        findings
+        let low = |volts: &f32| config.supply_low_v.is_some_and(|low| *volts < low);
+        match device.power.supply_v.filter(low) {
+            Some(volts) => find(Reason::UnderVoltage, format!("{volts:.1} V")),
+            None if device.power.undervoltage == Some(true) => find(Reason::UnderVoltage, String::new()),
+            None => {}
+        }
+        if device.power.throttled == Some(true) {
+            find(Reason::Throttled, String::new());
+        }
+        if let Some(motion) = device.motion.filter(|motion| motion.knock_g > config.knock_g) {
+            find(Reason::Knocked, format!("with {:.1} g", motion.knock_g));
+        }
+    }
+
+    fn place(&self, config: &Config, position: &PositionConfig, find: &mut impl FnMut(Reason, String)) {
+        let place = self.place;
+        if let Some(tilted) = place.tilted_deg.filter(|tilted| *tilted > config.tilted_deg) {
+            find(Reason::Tilted, format!("by {tilted:.1} degrees"));
+        }
+        let recent = place.position.filter(|position| position.age_s <= POSITION_GOOD_S);
+        if place.kind != UnitKind::Fixed && recent.is_none() {
+            let told = place.position.map(|position| format!("last known {} min ago", position.age_s / 60));
+            find(Reason::PositionLost, told.unwrap_or_default());
+        }
+        // A fix that may be as wrong as that says nothing.
+        let limit = position.moved_m.metres();
+        let sure = recent.is_some_and(|position| position.error_m.is_none_or(|error| error < limit));
+        if let Some(metres) = place.from_site_m.filter(|metres| sure && *metres > limit) {
+            find(Reason::SiteLeft, format!("{metres:.0} m away"));
+        }
     }
 
     fn cameras(&self, findings: &mut Vec<Finding>) {
@@ -171,10 +271,14 @@ impl Facts<'_> {
     }
 }
 
+/// A position this old is no longer where the unit is.
+const POSITION_GOOD_S: u64 = 60;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::hotlist::RefusalNote;
+    use crate::system::{Motion, PowerFacts, StorageFacts};
     use crate::words::ListName;
 
     fn camera(name: &str, streaming: bool) -> CameraReport {
@@ -209,18 +313,32 @@ mod tests {
         }
     }
 
-    fn reasons(cameras: &[CameraReport], lists: &[ListSummary], days_left: i64) -> Vec<Reason> {
-        let broker = BrokerReport { connected: true, fault: None, certificate_days_left: Some(days_left) };
-        let device = DeviceFacts {
+    fn sound_device() -> DeviceFacts {
+        DeviceFacts {
             disk_free_mb: Some(9_000),
             memory_mb: Some(90),
             memory_free_mb: Some(900),
             temperature_c: Some(50.0),
             clock: ClockStatus::Synchronised,
-        };
+            clock_error_ms: Some(20.0),
+            ..DeviceFacts::default()
+        }
+    }
+
+    fn at_its_place() -> PlaceReport {
+        PlaceReport { kind: UnitKind::Fixed, position: None, from_site_m: None, tilted_deg: None }
+    }
+
+    fn reasons(cameras: &[CameraReport], lists: &[ListSummary], days_left: i64) -> Vec<Reason> {
+        let broker = BrokerReport { connected: true, fault: None, certificate_days_left: Some(days_left) };
+        let (device, place, records) = (sound_device(), at_its_place(), RecordReport::default());
         let facts =
-            Facts { cameras, lists, records: &RecordReport::default(), broker: &broker, device: &device };
-        facts.findings(&Config::default()).into_iter().map(|finding| finding.reason).collect()
+            Facts { cameras, lists, records: &records, broker: &broker, device: &device, place: &place };
+        facts
+            .findings(&Config::default(), &PositionConfig::default())
+            .into_iter()
+            .map(|finding| finding.reason)
+            .collect()
     }
 
     #[test]
@@ -253,5 +371,85 @@ mod tests {
         let cameras = [camera("a", true)];
         assert_eq!(reasons(&cameras, &[list(Freshness::Fresh)], 21), [Reason::CertificateExpiring]);
         assert_eq!(reasons(&cameras, &[list(Freshness::Fresh)], -1), [Reason::CertificateExpired]);
+    }
+
+    fn of_device(device: &DeviceFacts, place: &PlaceReport) -> Vec<Reason> {
+        let cameras = [camera("a", true)];
+        let broker = BrokerReport { connected: true, ..BrokerReport::default() };
+        let records = RecordReport::default();
+        let facts =
+            Facts { cameras: &cameras, lists: &[], records: &records, broker: &broker, device, place };
+        let config = Config { supply_low_v: Some(11.0), ..Config::default() };
+        facts
+            .findings(&config, &PositionConfig::default())
+            .into_iter()
+            .map(|finding| finding.reason)
+            .collect()
+    }
+
+    #[test]
+    fn each_limit_of_the_device_has_its_reason() {
+        let sound = sound_device();
+        assert_eq!(of_device(&sound, &at_its_place()), []);
+        assert_eq!(
+            of_device(&DeviceFacts::default(), &at_its_place()),
+            [],
+            "what does not tell is not at fault"
+        );
+        let storage = |worn, reserve| StorageFacts {
+            storage_worn_percent: worn,
+            storage_reserve: reserve,
+            storage_written_gb: None,
+        };
+        let power = PowerFacts::default();
+        let knocked = Motion { gravity: None, knock_g: 1.5 };
+        for (device, reason) in [
+            (DeviceFacts { clock: ClockStatus::Free, ..sound.clone() }, Reason::ClockFree),
+            (DeviceFacts { clock_error_ms: Some(2001.0), ..sound.clone() }, Reason::ClockOff),
+            (DeviceFacts { disk_free_mb: Some(499), ..sound.clone() }, Reason::DiskLow),
+            (DeviceFacts { storage: storage(Some(90), None), ..sound.clone() }, Reason::StorageWorn),
+            (
+                DeviceFacts { storage: storage(Some(10), Some(Reserve::Low)), ..sound.clone() },
+                Reason::StorageWorn,
+            ),
+            (DeviceFacts { memory_free_mb: Some(49), ..sound.clone() }, Reason::MemoryLow),
+            (DeviceFacts { temperature_c: Some(85.5), ..sound.clone() }, Reason::TooHot),
+            (
+                DeviceFacts { power: PowerFacts { supply_v: Some(10.9), ..power.clone() }, ..sound.clone() },
+                Reason::UnderVoltage,
+            ),
+            (
+                DeviceFacts {
+                    power: PowerFacts { undervoltage: Some(true), ..power.clone() },
+                    ..sound.clone()
+                },
+                Reason::UnderVoltage,
+            ),
+            (
+                DeviceFacts { power: PowerFacts { throttled: Some(true), ..power }, ..sound.clone() },
+                Reason::Throttled,
+            ),
+            (DeviceFacts { motion: Some(knocked), ..sound.clone() }, Reason::Knocked),
+        ] {
+            assert_eq!(of_device(&device, &at_its_place()), [reason], "{device:?}");
+        }
+    }
+
+    #[test]
+    fn a_unit_that_was_carried_away_leans_or_does_not_know_where_it_is_is_told() {
+        let here = crate::system::Place { latitude: 42.1, longitude: -72.6 };
+        let position =
+            |age_s, error_m| Some(Position { place: here, error_m, at: Timestamp::UNIX_EPOCH, age_s });
+        let fixed = |position, metres| PlaceReport { position, from_site_m: Some(metres), ..at_its_place() };
+        let judged = |place: PlaceReport| of_device(&sound_device(), &place);
+        assert_eq!(judged(fixed(position(1, Some(8.0)), 101.0)), [Reason::SiteLeft]);
+        assert_eq!(judged(fixed(position(1, Some(8.0)), 99.0)), []);
+        assert_eq!(judged(fixed(position(1, Some(200.0)), 150.0)), [], "the receiver is not sure");
+        assert_eq!(judged(fixed(position(61, Some(8.0)), 500.0)), [], "an old fix says nothing of now");
+        let mobile = |position| PlaceReport { kind: UnitKind::Mobile, position, ..at_its_place() };
+        assert_eq!(judged(mobile(None)), [Reason::PositionLost]);
+        assert_eq!(judged(mobile(position(61, None))), [Reason::PositionLost]);
+        assert_eq!(judged(mobile(position(2, None))), []);
+        assert_eq!(judged(PlaceReport { tilted_deg: Some(2.1), ..at_its_place() }), [Reason::Tilted]);
     }
 }

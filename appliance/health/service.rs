@@ -68,12 +68,34 @@ pub enum ReturnRefused {
 }
 
 /// Decides the service state: reasons come after their cause has lasted, go after it has been gone, and
-/// latched ones stay until a person returns the unit. Does no I/O; the caller keeps [`Service::latched`].
+/// latched ones stay until a person returns the unit. Does no I/O; the caller keeps [`Service::kept`].
 pub struct Service {
     causes: BTreeMap<(Reason, Option<CameraId>), Cause>,
+    /// Breaks of the audit log that a person knew of when they returned the unit: nobody can mend them, so every
+    /// start finds them again.
+    accepted: Vec<Damage>,
     state: ServiceState,
     since: Timestamp,
 }
+
+/// What must outlive a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub latched: Vec<Standing>,
+    #[serde(default)]
+    pub accepted: Vec<Damage>,
+}
+
+/// An integrity fault: something that the unit wrote is no longer what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    pub reason: Reason,
+    /// What is damaged and where, the same each time that it is found.
+    pub detail: String,
+}
+
+/// Somebody who breaks the log more often is told of each time.
+const ACCEPTED_MAX: usize = 64;
 
 struct Cause {
     began: Moment,
@@ -83,8 +105,9 @@ struct Cause {
 }
 
 impl Service {
-    /// `latched` is what [`Service::latched`] gave before the restart.
-    pub fn new(latched: Vec<Standing>, now: Moment) -> Self {
+    /// `kept` is what [`Service::kept`] gave before the restart.
+    pub fn new(kept: Kept, now: Moment) -> Self {
+        let Kept { latched, accepted } = kept;
         let since = latched.iter().map(|standing| standing.since).min().unwrap_or(now.wall);
         let causes = latched
             .into_iter()
@@ -94,7 +117,7 @@ impl Service {
                 (key, Cause { began: now, last_found: now, raised: Some(standing), detail })
             })
             .collect();
-        let mut service = Self { causes, state: ServiceState::InService, since };
+        let mut service = Self { causes, accepted, state: ServiceState::InService, since };
         service.state = service.judged();
         service
     }
@@ -112,8 +135,30 @@ impl Service {
     }
 
     /// What must outlive a restart.
-    pub fn latched(&self) -> Vec<Standing> {
-        self.standing().into_iter().filter(|standing| standing.reason.latches()).collect()
+    pub fn kept(&self) -> Kept {
+        let latched = self.standing().into_iter().filter(|standing| standing.reason.latches()).collect();
+        Kept { latched, accepted: self.accepted.clone() }
+    }
+
+    /// Takes in damage, which was found once and is not looked for again. What a person has accepted is no news.
+    pub fn damaged(&mut self, damage: Damage, now: Moment) -> Option<Change> {
+        let key = (damage.reason, None);
+        if self.accepted.contains(&damage)
+            || self.causes.get(&key).is_some_and(|cause| cause.raised.is_some())
+        {
+            return None;
+        }
+        self.put(
+            Standing {
+                reason: damage.reason,
+                camera: None,
+                detail: damage.detail,
+                since: now.wall,
+                by: None,
+            },
+            now,
+        );
+        Some(self.change(now, None, None))
     }
 
     /// Takes in everything that the checks find at this moment.
@@ -152,15 +197,12 @@ impl Service {
 
     /// A person takes the unit out of service.
     pub fn take_out(&mut self, by: PersonName, why: &str, now: Moment) -> Change {
-        let standing = Standing {
-            reason: Reason::TakenOut,
-            camera: None,
-            detail: why.to_owned(),
-            since: now.wall,
-            by: Some(by.clone()),
-        };
-        let cause = Cause { began: now, last_found: now, raised: Some(standing), detail: why.to_owned() };
-        self.causes.insert((Reason::TakenOut, None), cause);
+        let by_them = Some(by.clone());
+        let detail = why.to_owned();
+        self.put(
+            Standing { reason: Reason::TakenOut, camera: None, detail, since: now.wall, by: by_them },
+            now,
+        );
         self.change(now, Some(by), Some(why))
     }
 
@@ -176,7 +218,9 @@ impl Service {
             .causes
             .iter()
             .filter(|((reason, _), cause)| {
+                // Both are for the person to judge.
                 *reason != Reason::TakenOut
+                    && !reason.is_damage()
                     && reason.severity() == Severity::Disables
                     && now.since(&cause.last_found) < CURRENT
             })
@@ -185,8 +229,20 @@ impl Service {
         if !still.is_empty() {
             return Err(ReturnRefused::ChecksFail(still));
         }
+        for ((reason, _), cause) in &self.causes {
+            if *reason == Reason::AuditDamaged && self.accepted.len() < ACCEPTED_MAX {
+                self.accepted.push(Damage { reason: *reason, detail: cause.detail.clone() });
+            }
+        }
         self.causes.retain(|(reason, _), _| !reason.latches());
         Ok(self.change(now, Some(by), Some(why)))
+    }
+
+    /// In force from now on, without waiting.
+    fn put(&mut self, standing: Standing, now: Moment) {
+        let detail = standing.detail.clone();
+        let key = (standing.reason, standing.camera.clone());
+        self.causes.insert(key, Cause { began: now, last_found: now, raised: Some(standing), detail });
     }
 
     fn change(&mut self, now: Moment, by: Option<PersonName>, said: Option<&str>) -> Change {
@@ -216,85 +272,5 @@ impl Service {
 const CURRENT: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn at(seconds: u64) -> Moment {
-        let uptime = Duration::from_secs(seconds);
-        Moment { uptime, wall: Timestamp::UNIX_EPOCH + uptime }
-    }
-
-    fn found(reason: Reason) -> Vec<Finding> {
-        vec![Finding { reason, camera: None, detail: "measured".into() }]
-    }
-
-    fn person() -> PersonName {
-        PersonName::parse("Dana Ruiz").unwrap()
-    }
-
-    fn observe_every_second(
-        service: &mut Service,
-        seconds: std::ops::Range<u64>,
-        findings: &[Finding],
-    ) -> Vec<Change> {
-        seconds.filter_map(|second| service.observe(findings.to_vec(), at(second))).collect()
-    }
-
-    #[test]
-    fn a_gust_is_no_move_and_a_nudge_is() {
-        let mut service = Service::new(vec![], at(0));
-        assert_eq!(observe_every_second(&mut service, 0..10, &found(Reason::CameraMoved)), []);
-        assert_eq!(observe_every_second(&mut service, 10..20, &[]), []);
-        let changes = observe_every_second(&mut service, 20..60, &found(Reason::CameraMoved));
-        assert_eq!(changes.len(), 1);
-        assert_eq!(changes[0].at, at(35).wall);
-        assert_eq!(service.state(), ServiceState::OutOfService);
-    }
-
-    #[test]
-    fn a_move_latches_over_a_restart_until_a_person_returns_the_unit() {
-        let mut service = Service::new(vec![], at(0));
-        observe_every_second(&mut service, 0..30, &found(Reason::CameraMoved));
-        observe_every_second(&mut service, 30..500, &[]);
-        assert_eq!(service.state(), ServiceState::OutOfService);
-
-        let mut service = Service::new(service.latched(), at(600));
-        assert_eq!(service.state(), ServiceState::OutOfService);
-        assert_eq!(service.since(), at(15).wall);
-        observe_every_second(&mut service, 600..700, &[]);
-        let change = service.return_to_service(person(), "aimed again", at(700)).unwrap();
-        assert_eq!((change.to, change.by), (ServiceState::InService, Some(person())));
-        assert_eq!(service.latched(), []);
-    }
-
-    #[test]
-    fn a_unit_does_not_return_while_a_check_fails() {
-        let mut service = Service::new(vec![], at(0));
-        observe_every_second(&mut service, 0..30, &found(Reason::CameraMoved));
-        let refused = service.return_to_service(person(), "looks fine to me", at(30)).unwrap_err();
-        assert!(refused.to_string().contains("no longer looks where it was aimed"));
-        assert_eq!(service.state(), ServiceState::OutOfService);
-    }
-
-    #[test]
-    fn a_person_takes_the_unit_out_and_returns_it() {
-        let mut service = Service::new(vec![], at(0));
-        let change = service.take_out(person(), "window broken", at(1));
-        assert_eq!((change.from, change.to), (ServiceState::InService, ServiceState::OutOfService));
-        assert_eq!(service.observe(vec![], at(600)), None);
-        assert_eq!(service.state(), ServiceState::OutOfService);
-        service.return_to_service(person(), "window replaced", at(601)).unwrap();
-        assert_eq!(service.state(), ServiceState::InService);
-    }
-
-    #[test]
-    fn what_degrades_goes_by_itself_after_a_quiet_while() {
-        let mut service = Service::new(vec![], at(0));
-        service.observe(found(Reason::CameraLost), at(0)).unwrap();
-        assert_eq!(service.state(), ServiceState::Degraded);
-        assert_eq!(service.observe(vec![], at(3)), None);
-        assert_eq!(service.observe(vec![], at(6)).unwrap().to, ServiceState::InService);
-    }
-}
+#[path = "service_tests.rs"]
+mod tests;

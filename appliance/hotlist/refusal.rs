@@ -97,7 +97,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, source }
     }

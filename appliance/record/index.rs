@@ -218,6 +218,19 @@ impl Index {
             .collect()
     }
 
+    /// When the oldest record was captured.
+    pub fn oldest(&self) -> Option<Decis> {
+        let mut oldest = None;
+        for (&(shelf, number), segment) in &self.segments {
+            // The segment's own bound spares a look at most of them.
+            if oldest.is_none_or(|oldest| segment.oldest < oldest) {
+                let born = segment.live(shelf, number).map(|(_, entry)| entry.born);
+                oldest = born.chain(oldest).min();
+            }
+        }
+        oldest
+    }
+
     /// The records of a shelf's oldest segment.
     pub fn oldest_segment(&self, shelf: Shelf) -> Vec<(Place, Entry)> {
         let oldest = self.segments.range((shelf, 0)..=(shelf, u32::MAX)).next();

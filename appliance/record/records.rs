@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::warn;
@@ -14,7 +15,7 @@ use super::index::{Index, State};
 use super::kind::{Class, Fetched, Kind, Shelf};
 use super::memory::Memory;
 use super::purge::Purge;
-use super::recovery::{Recovered, recover};
+use super::recovery::{Recovered, decis, recover};
 use super::sealing::open_body;
 use super::slot::{Found, Place};
 use super::storing::Stored;
@@ -219,6 +220,13 @@ impl Records {
         counts.in_memory = state.memory.len() as u64;
         counts.bytes = state.index.bytes;
         counts
+    }
+
+    /// How long ago the oldest record on the disk was captured that nobody has confirmed yet.
+    pub fn oldest_age(&self) -> Option<Duration> {
+        let born = self.lock().index.oldest()?;
+        let tenths = i64::from(decis(self.clock.now().uptime)) - i64::from(born);
+        Some(Duration::from_millis(100 * tenths.max(0) as u64))
     }
 
     /// Changes whenever there may be more to send.

@@ -1,5 +1,5 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tracing::{error, warn};
@@ -7,7 +7,7 @@ use tracing::{error, warn};
 use super::news::News;
 use super::saved::Saved;
 use crate::audit::{Audit, Event, ServiceChange, Who};
-use crate::health::{Change, Finding, ReturnRefused, Service, ServiceReport, ServiceState};
+use crate::health::{Change, Damage, Finding, ReturnRefused, Service, ServiceReport, ServiceState};
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{Moment, PersonName, RecordId};
@@ -21,7 +21,8 @@ pub struct Duty {
     records: Arc<Records>,
     news: broadcast::Sender<News>,
     clock: Arc<dyn Clock>,
-    changes: AtomicU64,
+    changes: Mutex<u64>,
+    changed: Condvar,
 }
 
 impl Duty {
@@ -33,7 +34,8 @@ impl Duty {
         news: broadcast::Sender<News>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { service: Mutex::new(service), saved, audit, records, news, clock, changes: AtomicU64::new(0) }
+        let (service, changes) = (Mutex::new(service), Mutex::new(0));
+        Self { service, saved, audit, records, news, clock, changes, changed: Condvar::new() }
     }
 
     pub fn is_in_service(&self) -> bool {
@@ -47,11 +49,26 @@ impl Duty {
 
     /// Rises with every change, so that a report can follow at once.
     pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns at the next change after `known`, and after `patience` in any case.
+    pub fn wait_for_change(&self, known: u64, patience: Duration) {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.changed.wait_timeout_while(changes, patience, |changes| *changes == known);
     }
 
     pub fn observe(&self, findings: Vec<Finding>, now: Moment) {
         let change = self.service().observe(findings, now);
+        if let Some(change) = change {
+            self.announce(change, now);
+        }
+    }
+
+    /// Takes in what is no longer as the unit wrote it.
+    pub fn damaged(&self, damage: Damage) {
+        let now = self.clock.now();
+        let change = self.service().damaged(damage, now);
         if let Some(change) = change {
             self.announce(change, now);
         }
@@ -74,7 +91,7 @@ impl Duty {
         let reasons: Vec<&str> = change.reasons.iter().map(|standing| standing.reason.sentence()).collect();
         let reason = change.said.clone().unwrap_or_else(|| reasons.join(" "));
         warn!(from = %change.from, to = %change.to, reason, "service state");
-        if let Err(error) = self.saved.keep_latched(&self.service().latched()) {
+        if let Err(error) = self.saved.keep_service(&self.service().kept()) {
             error!(%error, "the service state will not outlive a restart");
         }
         let who = change.by.clone().map_or(Who::Unit, Who::Person);
@@ -95,7 +112,8 @@ impl Duty {
         if let Err(error) = self.records.store(record) {
             error!(%error, "a change of the service state could not be stored");
         }
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
         // Fails when nobody listens.
         let _ = self.news.send(News::Service(Box::new(change)));
     }

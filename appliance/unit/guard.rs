@@ -11,6 +11,7 @@ use tracing::error;
 
 use super::courier::Courier;
 use super::duty::Duty;
+use super::place::PlaceWatch;
 use super::pulse::Pulse;
 use super::sight::Sight;
 use super::tally::Tally;
@@ -18,10 +19,11 @@ use crate::audit::{Audit, Event, Who};
 use crate::capture::{Capture, LinkState};
 use crate::delivery::{self, LinkStatus};
 use crate::health::{
-    AimVerified, BrokerReport, CameraReport, Config, Facts, Finding, HealthReport, RecordReport,
+    AimVerified, BrokerReport, CameraReport, Config, Damage, Facts, Finding, HealthReport, Reason,
+    RecordReport,
 };
 use crate::hotlist::Hotlist;
-use crate::record::Records;
+use crate::record::{Loss, Records};
 use crate::system::{Clock, ClockStatus, Device, DeviceFacts, ServiceManager};
 use crate::words::{Moment, UnitId};
 
@@ -48,6 +50,7 @@ pub struct Guard {
     pub tally: Arc<Tally>,
     pub clock: Arc<dyn Clock>,
     pub device: Device,
+    pub place: PlaceWatch,
     pub courier: Courier,
     pub manager: ServiceManager,
     /// The newest report, for the console.
@@ -65,6 +68,7 @@ impl Guard {
 
     fn run(mut self) {
         let mut links = vec![true; self.cameras.len()];
+        let mut damaged = 0;
         let mut published: Option<(Moment, u64)> = None;
         let report_every = Duration::from_secs(self.config.report_every_s.into());
         while !self.stop.load(Ordering::Relaxed) {
@@ -72,10 +76,12 @@ impl Guard {
             let facts = self.device.facts();
             self.audit.set_clock_trusted(facts.clock == ClockStatus::Synchronised);
             self.note_links(&mut links);
+            self.note_damage(&mut damaged);
             let mut report = self.report(facts, now);
             self.duty.observe(self.findings(&report), now);
-            report.service = self.duty.report();
+            // In this order: a change in between is told once more, and none is missed.
             let changes = self.duty.changes();
+            report.service = self.duty.report();
             let due =
                 published.is_none_or(|(last, told)| told != changes || now.since(&last) >= report_every);
             if due {
@@ -86,24 +92,29 @@ impl Guard {
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
             self.courier.tick(now);
             self.feed_watchdog(now);
-            std::thread::sleep(TICK);
+            // A change of the service state must be at the broker within a second.
+            self.duty.wait_for_change(changes, TICK);
         }
     }
 
-    fn report(&self, device: DeviceFacts, now: Moment) -> HealthReport {
+    fn report(&mut self, device: DeviceFacts, now: Moment) -> HealthReport {
         let counts = self.records.counts();
         let tally = self.tally.counts(now.wall);
+        let cameras: Vec<CameraReport> = self.cameras.iter().map(|camera| camera.report(now)).collect();
+        let aimed = cameras.iter().filter_map(|camera| camera.aim_verified.as_ref()).map(|aim| aim.at).max();
+        let place = self.place.report(device.motion, aimed, now);
         HealthReport {
             unit: self.unit.clone(),
             at: now.wall,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: now.uptime.as_secs(),
             service: self.duty.report(),
-            cameras: self.cameras.iter().map(|camera| camera.report(now)).collect(),
+            cameras,
             lists: self.hotlist.summary(now.wall),
             manual_entries: self.hotlist.manual_summary(now.wall),
             records: RecordReport {
                 waiting: counts.held.values().sum(),
+                oldest_waiting_s: self.records.oldest_age().map(|age| age.as_secs()),
                 delivered: counts.received,
                 purged: counts.purged.values().sum(),
                 lost: counts.lost.values().sum(),
@@ -111,6 +122,7 @@ impl Guard {
             },
             broker: self.broker_report(now),
             device,
+            place,
             reads_today: tally.reads_today,
             alerts_today: tally.alerts_today,
         }
@@ -123,8 +135,9 @@ impl Guard {
             records: &report.records,
             broker: &report.broker,
             device: &report.device,
+            place: &report.place,
         };
-        let mut findings = facts.findings(&self.config);
+        let mut findings = facts.findings(&self.config, self.place.config());
         for (camera, report) in self.cameras.iter().zip(&report.cameras) {
             findings.extend(camera.sight.watch().findings(report.streaming));
         }
@@ -165,6 +178,16 @@ impl Guard {
             if let Err(error) = self.audit.append(Who::Unit, event) {
                 error!(%error, "the audit log could not be written");
             }
+        }
+    }
+
+    /// Records that turned out damaged, at start or since.
+    fn note_damage(&self, known: &mut u64) {
+        let damaged = self.records.counts().lost.get(&Loss::Damaged).copied().unwrap_or(0);
+        if damaged > *known {
+            let detail = format!("{damaged} records since {}", self.clock.now().wall);
+            self.duty.damaged(Damage { reason: Reason::RecordsDamaged, detail });
+            *known = damaged;
         }
     }
 

@@ -9,9 +9,11 @@ mod duty;
 mod evidence;
 mod guard;
 mod inbound;
+mod integrity;
 mod live;
 mod manual;
 mod news;
+mod place;
 mod pulse;
 mod read_record;
 mod saved;
@@ -37,7 +39,6 @@ use crate::console::{Console, Refused};
 use crate::crypto::{SealError, UnitKey};
 use crate::delivery::{Delivery, DeliveryError, tls};
 use crate::health::{CameraWatch, Service};
-use crate::hotlist::Hotlist;
 use crate::passage::Passages;
 use crate::record::{RecordError, Records};
 use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
@@ -50,6 +51,7 @@ use duty::Duty;
 use evidence::Evidence;
 use guard::{Guard, Watched};
 use inbound::Post;
+use place::PlaceWatch;
 use pulse::Pulse;
 use saved::{Saved, SavedError};
 use sight::Sight;
@@ -117,12 +119,13 @@ impl Unit {
         let stop = Arc::new(AtomicBool::new(false));
         let folder = config.unit.state_dir.as_path();
         make_private(folder)?;
-        let saved = Arc::new(Saved::new(folder));
+        let saved = Arc::new(Saved::new(folder, key));
         let (news, _) = broadcast::channel(NEWS_WAITING);
         let (tally, board) = (Arc::new(Tally::default()), Arc::new(Board::default()));
 
         let disk = Arc::new(RealDisk);
-        let (audit, _) = Audit::open(&folder.join("audit"), disk.clone(), clock.clone())?;
+        let (audit, recovered) = Audit::open(&folder.join("audit"), disk.clone(), clock.clone())?;
+        let (kept, state_damage) = integrity::service(&saved, recovered.entries > 0)?;
         let audit = Arc::new(audit);
         audit.append(Who::Unit, Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() })?;
         let (records, _) = Records::open(
@@ -134,12 +137,14 @@ impl Unit {
             audit.clone(),
         )?;
         let records = Arc::new(records);
-        let (hotlist, updates) = Hotlist::open(&folder.join("lists"), key, &config.hotlist)?;
+        let (hotlist, updates, list_damage) = integrity::lists(&folder.join("lists"), key, &config.hotlist)?;
 
-        let service = Service::new(saved.latched()?, clock.now());
+        let service = Service::new(kept, clock.now());
         let duty =
             Duty::new(service, saved.clone(), audit.clone(), records.clone(), news.clone(), clock.clone());
         let duty = Arc::new(duty);
+        state_damage.into_iter().chain(list_damage).for_each(|damage| duty.damaged(damage));
+        let mut background = vec![integrity::check_audit(audit.clone(), duty.clone())?];
 
         let (delivery, arrivals) = Delivery::start(
             config.delivery.clone(),
@@ -162,7 +167,7 @@ impl Unit {
             stop: stop.clone(),
         };
         let mut pulses = vec![post.pulse.clone()];
-        let mut background = vec![post.start(arrivals, Handle::current())?];
+        background.push(post.start(arrivals, Handle::current())?);
 
         let (newest_alert, newest) = watch::channel(None);
         let evidence = Evidence {
@@ -212,6 +217,12 @@ impl Unit {
             tally: tally.clone(),
             clock: clock.clone(),
             device: Device::new(folder),
+            place: PlaceWatch::start(
+                config.unit.kind,
+                config.position.clone(),
+                saved.clone(),
+                clock.clone(),
+            )?,
             courier: Courier::new(audit.clone(), records.clone()),
             manager: ServiceManager::from_environment(),
             latest: latest.clone(),

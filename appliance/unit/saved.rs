@@ -7,14 +7,31 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::place::Stance;
 use crate::console::ListsChecked;
-use crate::health::{Reference, Standing};
+use crate::crypto::{SealKey, UnitKey};
+use crate::health::{Kept, Reference};
 use crate::system::write_durably;
 use crate::words::CameraId;
 
 /// Small files in the state directory, each replaced whole.
 pub struct Saved {
     folder: PathBuf,
+    /// The service state is sealed: whoever has the storage must not return the unit to service.
+    seal: SealKey,
+}
+
+const SERVICE: &str = "service";
+const CONTEXT: &[u8] = b"service state 1";
+
+/// What is known of the service state from before the start.
+#[derive(Debug, PartialEq)]
+pub enum KeptState {
+    Whole(Kept),
+    /// No file: at the first start, or because somebody took it away.
+    Absent,
+    /// It does not open; moved aside.
+    Damaged,
 }
 
 /// A file that is there but cannot be used. Never overwritten silently: it may hold a latched fault.
@@ -29,20 +46,35 @@ pub enum SavedError {
 }
 
 impl Saved {
-    pub fn new(state_dir: &Path) -> Self {
-        Self { folder: state_dir.to_owned() }
+    pub fn new(state_dir: &Path, key: &UnitKey) -> Self {
+        Self { folder: state_dir.to_owned(), seal: key.derive("service state") }
     }
 
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub fn latched(&self) -> Result<Vec<Standing>, SavedError> {
-        Ok(self.load("service.json")?.unwrap_or_default())
+    pub fn service(&self) -> Result<KeptState, SavedError> {
+        let path = self.folder.join(SERVICE);
+        let sealed = match std::fs::read(&path) {
+            Ok(sealed) => sealed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KeptState::Absent),
+            Err(source) => return Err(SavedError::Read { path, source }),
+        };
+        let opened = self.seal.open(CONTEXT, &sealed).ok();
+        if let Some(kept) = opened.and_then(|json| serde_json::from_slice(&json).ok()) {
+            return Ok(KeptState::Whole(kept));
+        }
+        let aside = self.folder.join(format!("{SERVICE}.damaged"));
+        std::fs::rename(&path, aside).map_err(|source| SavedError::Write { path, source })?;
+        Ok(KeptState::Damaged)
     }
 
-    pub fn keep_latched(&self, latched: &[Standing]) -> Result<(), SavedError> {
-        self.store("service.json", &latched)
+    pub fn keep_service(&self, kept: &Kept) -> Result<(), SavedError> {
+        let path = self.folder.join(SERVICE);
+        let json = serde_json::to_vec(kept).expect("saved values are plain data with string keys");
+        let sealed = self.seal.seal(CONTEXT, &json);
+        write_durably(&path, &sealed).map_err(|source| SavedError::Write { path, source })
     }
 
     pub fn aim(&self, camera: &CameraId) -> Result<Option<Reference>, SavedError> {
@@ -51,6 +83,14 @@ impl Saved {
 
     pub fn keep_aim(&self, camera: &CameraId, reference: &Reference) -> Result<(), SavedError> {
         self.store(&aim_file(camera), reference)
+    }
+
+    pub fn stance(&self) -> Result<Option<Stance>, SavedError> {
+        self.load("stance.json")
+    }
+
+    pub fn keep_stance(&self, stance: &Stance) -> Result<(), SavedError> {
+        self.store("stance.json", stance)
     }
 
     pub fn lists_checked(&self) -> Result<Option<ListsChecked>, SavedError> {
@@ -88,13 +128,14 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::health::Reason;
+    use crate::health::{Reason, Standing};
 
     #[test]
     fn latched_reasons_come_back_and_damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved::new(folder.path());
-        assert_eq!(saved.latched().unwrap(), []);
+        let key = UnitKey::generate();
+        let saved = Saved::new(folder.path(), &key);
+        assert_eq!(saved.service().unwrap(), KeptState::Absent);
         let moved = Standing {
             reason: Reason::CameraMoved,
             camera: Some(CameraId::parse("lane-1").unwrap()),
@@ -102,9 +143,12 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             by: None,
         };
-        saved.keep_latched(std::slice::from_ref(&moved)).unwrap();
-        assert_eq!(saved.latched().unwrap(), [moved]);
-        std::fs::write(folder.path().join("service.json"), b"[{").unwrap();
-        assert!(matches!(saved.latched(), Err(SavedError::Damaged { .. })));
+        let kept = Kept { latched: vec![moved], accepted: vec![] };
+        saved.keep_service(&kept).unwrap();
+        assert_eq!(saved.service().unwrap(), KeptState::Whole(kept));
+        let stranger = Saved::new(folder.path(), &UnitKey::generate());
+        stranger.keep_service(&Kept::default()).unwrap();
+        assert_eq!(saved.service().unwrap(), KeptState::Damaged);
+        assert!(folder.path().join("service.damaged").exists(), "what was there is kept");
     }
 }

@@ -15,7 +15,6 @@ use super::saved::Saved;
 use super::tally::Tally;
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
-use crate::config::Kind as UnitKind;
 use crate::console::{
     self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, Link, Lists, ListsChecked,
     LivePicture, ManualView, Overview, PictureKind, Records as RecordsView, Refused, Service as ServiceView,
@@ -28,7 +27,7 @@ use crate::hotlist::{
 };
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
-use crate::words::{CameraId, PersonName, RecordId, UnitId};
+use crate::words::{CameraId, PersonName, RecordId, UnitId, UnitKind};
 
 /// Handles on the rooms.
 pub struct Window {

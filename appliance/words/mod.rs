@@ -10,7 +10,7 @@ mod reading;
 mod state;
 mod time;
 
-pub use name::{CameraId, ListName, NameError, PersonName, RecordId, UnitId};
+pub use name::{CameraId, ListName, NameError, PersonName, RecordId, UnitId, UnitKind};
 pub use plate::{Plate, PlateError};
 pub use probability::Probability;
 pub use reading::{ALPHABET, Candidate, Reading, SLOTS_MAX, Slot, StateReading};

@@ -73,6 +73,19 @@ token_names! {
     ListName,
 }
 
+/// Where a unit stands, which decides who tells its position and who sees an alert first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitKind {
+    /// On a pole, in a sign: at the site where it was deployed.
+    #[default]
+    Fixed,
+    /// In a barrel or on a trailer.
+    Portable,
+    /// In a car.
+    Mobile,
+}
+
 /// The name of a person as it stands in the audit log: never empty, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

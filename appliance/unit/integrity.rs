@@ -1,0 +1,67 @@
+//! Is everything that the unit wrote still as it wrote it? Asked at each start; what is not takes the unit out of
+//! service until a person has judged it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tracing::{error, warn};
+
+use super::duty::Duty;
+use super::saved::{KeptState, Saved, SavedError};
+use crate::audit::Audit;
+use crate::crypto::UnitKey;
+use crate::health::{Damage, Kept, Reason};
+use crate::hotlist::{self, Hotlist, StoreError, Updates};
+
+/// The service state from before the start. `ran_before`: the audit log has entries, so there must be one.
+pub fn service(saved: &Saved, ran_before: bool) -> Result<(Kept, Option<Damage>), SavedError> {
+    let damage = |detail: &str| Some(Damage { reason: Reason::StateDamaged, detail: detail.to_owned() });
+    Ok(match saved.service()? {
+        KeptState::Whole(kept) => (kept, None),
+        KeptState::Absent if ran_before => (Kept::default(), damage("the file is gone")),
+        KeptState::Absent => {
+            // Before the first entry of the log, so that from then on its absence means something.
+            saved.keep_service(&Kept::default())?;
+            (Kept::default(), None)
+        }
+        KeptState::Damaged => (Kept::default(), damage("it does not open; kept as service.damaged")),
+    })
+}
+
+/// The hot lists; a store that does not open is set aside, and the lists are had again from the broker, which also
+/// knows the highest version of each.
+pub fn lists(
+    folder: &Path,
+    key: &UnitKey,
+    config: &hotlist::Config,
+) -> Result<(Hotlist, Updates, Option<Damage>), StoreError> {
+    let what = match Hotlist::open(folder, key, config) {
+        Ok((hotlist, updates)) => return Ok((hotlist, updates, None)),
+        Err(StoreError::Damaged(what)) => what,
+        Err(error) => return Err(error),
+    };
+    let aside = folder.with_extension("damaged");
+    warn!(what, aside = %aside.display(), "the stored hot lists are damaged; they begin anew");
+    // Of several broken stores the last one is kept.
+    let _ = std::fs::remove_dir_all(&aside);
+    std::fs::rename(folder, &aside).map_err(StoreError::file(folder))?;
+    let (hotlist, updates) = Hotlist::open(folder, key, config)?;
+    let detail = format!("{what}; kept as {}", aside.display());
+    Ok((hotlist, updates, Some(Damage { reason: Reason::ListsDamaged, detail })))
+}
+
+/// Follows the whole audit log beside the start: a year of it takes a second.
+pub fn check_audit(audit: Arc<Audit>, duty: Arc<Duty>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("integrity".into()).spawn(move || match audit.check() {
+        Ok(broken) => {
+            let Some((first, more)) = broken.split_first() else { return };
+            let detail = match more.last() {
+                None => first.to_string(),
+                Some(last) => format!("{first}; {} more, the last in line {}", more.len(), last.line),
+            };
+            duty.damaged(Damage { reason: Reason::AuditDamaged, detail });
+        }
+        Err(error) => error!(%error, "the audit log could not be checked"),
+    })
+}
