@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use super::*;
 
@@ -204,6 +205,12 @@ impl Plain {
 }
 
 proptest! {
+    // Beside this file, because the default is a folder at the top of the repository.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn every_transition_is_the_plain_models(acts in acts()) {
         let (mut service, mut plain) = (Service::new(Kept::default(), at(0)), Plain::default());
