@@ -94,10 +94,10 @@ pub(super) struct Session {
     accepting: Option<Accepting>,
 }
 
-/// A receipt that the store is being told of. It may outlive the connection that it came over.
+/// Receipts that the store is being told of. They may outlive the connection that they came over.
 struct Accepting {
     answers: JoinHandle<Vec<(Received, Acceptance)>>,
-    arrival: Option<Arrival>,
+    arrivals: Vec<Arrival>,
 }
 
 enum End {
@@ -391,21 +391,22 @@ impl Session {
         link.accept(&arrival)
     }
 
-    /// Tells the store of the next receipt, off this thread: purging is durable and takes its time.
+    /// Tells the store of the receipts that have come, off this thread: purging is durable and takes its
+    /// time, the same for one receipt as for those that came meanwhile.
     fn accept_next(&mut self) {
-        if self.accepting.is_none()
-            && let Some((received, arrival)) = self.receipts.pop_front()
-        {
-            let shelf = self.shelf.clone();
-            let answers = tokio::task::spawn_blocking(move || {
-                let answers = shelf.received(&received);
-                received.into_iter().zip(answers).collect()
-            });
-            self.accepting = Some(Accepting { answers, arrival: Some(arrival) });
+        if self.accepting.is_some() || self.receipts.is_empty() {
+            return;
         }
+        let (received, arrivals): (Vec<_>, Vec<_>) = self.receipts.drain(..).unzip();
+        let (received, shelf) = (received.concat(), self.shelf.clone());
+        let answers = tokio::task::spawn_blocking(move || {
+            let answers = shelf.received(&received);
+            received.into_iter().zip(answers).collect()
+        });
+        self.accepting = Some(Accepting { answers, arrivals });
     }
 
-    fn on_accepted(&mut self, link: &Link, (accepted, arrival): Accepted) -> Result<(), LinkFault> {
+    fn on_accepted(&mut self, link: &Link, (accepted, arrivals): Accepted) -> Result<(), LinkFault> {
         let now = self.clock.now();
         for (received, acceptance) in &accepted {
             let id = received.id;
@@ -427,7 +428,7 @@ impl Session {
             status.counts.receipts_unknown += count(Acceptance::Unknown);
             status.counts.receipts_differing += count(Acceptance::Differs);
         });
-        arrival.map_or(Ok(()), |arrival| link.accept(&arrival))
+        arrivals.iter().try_for_each(|arrival| link.accept(arrival))
     }
 
     /// Publishes what is no record: retained, and only the newest counts.
@@ -470,7 +471,7 @@ impl Session {
         self.arrived.clear();
         self.receipts.clear();
         if let Some(accepting) = &mut self.accepting {
-            accepting.arrival = None;
+            accepting.arrivals.clear();
         }
         self.show();
     }
@@ -537,10 +538,10 @@ async fn sleep(time: Option<Duration>) {
     }
 }
 
-type Accepted = (Vec<(Received, Acceptance)>, Option<Arrival>);
+type Accepted = (Vec<(Received, Acceptance)>, Vec<Arrival>);
 
 async fn finished(accepting: &mut Option<Accepting>) -> Accepted {
     let Some(current) = accepting else { return std::future::pending().await };
     let answers = (&mut current.answers).await.expect("the store does not panic");
-    (answers, accepting.take().and_then(|current| current.arrival))
+    (answers, accepting.take().map_or(Vec::new(), |current| current.arrivals))
 }

@@ -109,6 +109,7 @@ impl Desk {
                 let subscriptions = Subscriptions { filters: filters(), renew };
                 let link = Link::open(&self.config.broker, &self.config.name, None, &subscriptions).await?;
                 info!(resumed = link.session_present, "connected to the broker");
+                self.tell(News::connected(self.clock.now().wall));
                 renew = false;
                 delays = retry.build();
                 self.serve(link).await

@@ -27,6 +27,8 @@ pub enum NewsKind {
     /// The unit's presence.
     Status(Value),
     Health(Value),
+    /// The link to the broker stands.
+    Connected,
     Fault(LinkFault),
 }
 
@@ -43,6 +45,10 @@ impl News {
         let value = serde_json::from_slice(payload).unwrap_or(Value::Null);
         let kind = if topic == UnitTopic::Status { NewsKind::Status(value) } else { NewsKind::Health(value) };
         Self { at, unit: Some(unit), novelty: Novelty::New, kind }
+    }
+
+    pub(super) fn connected(at: Timestamp) -> Self {
+        Self { at, unit: None, novelty: Novelty::New, kind: NewsKind::Connected }
     }
 
     pub(super) fn fault(at: Timestamp, fault: LinkFault) -> Self {
@@ -68,6 +74,7 @@ impl fmt::Display for News {
                 Some(state) => write!(f, "health report: {state}")?,
                 None => write!(f, "health report")?,
             },
+            NewsKind::Connected => write!(f, "connected to the broker")?,
             NewsKind::Fault(fault) => write!(f, "{fault}: {}", fault.mend())?,
         }
         match self.novelty {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::Digest;
 use crate::delivery::{Event, Received};
+use crate::system::at_once;
 use crate::words::{RecordId, UnitId};
 
 /// Where received records lie, by day and unit:
@@ -188,20 +189,14 @@ impl Vault {
     }
 
     fn sync(&mut self) -> Result<(), VaultError> {
-        for file in self.pictures.drain(..) {
-            file.sync_all().map_err(|source| VaultError { path: self.folder.clone(), source })?;
-        }
-        for day in &mut self.days {
-            for book in std::mem::take(&mut day.dirty) {
-                let (file, _) = &day.books[&book];
-                let fault = |source| VaultError { path: day.folder.join(book.file_name()), source };
-                file.sync_data().map_err(fault)?;
-            }
-        }
-        for folder in &self.unsynced {
-            let sync = File::open(folder).and_then(|folder| folder.sync_all());
-            sync.map_err(|source| VaultError { path: folder.clone(), source })?;
-        }
+        let fault = |source| VaultError { path: self.folder.clone(), source };
+        let dirty = self.days.iter().flat_map(|day| day.dirty.iter().map(|book| &day.books[book].0));
+        let files: Vec<&File> = self.pictures.iter().chain(dirty).collect();
+        at_once(&files, |file| file.sync_all()).map_err(fault)?;
+        let folders: Vec<&PathBuf> = self.unsynced.iter().collect();
+        at_once(&folders, |folder| File::open(folder)?.sync_all()).map_err(fault)?;
+        self.pictures.clear();
+        self.days.iter_mut().for_each(|day| day.dirty.clear());
         self.unsynced.clear();
         Ok(())
     }

@@ -26,6 +26,9 @@ const EXPIRY_MARGIN: Decis = 50;
 /// When something must expire, all goes that would have to within this time: one certificate instead of many.
 const EXPIRY_TOGETHER: Decis = 300;
 
+/// Lines of receipts that are taken before others may write: a backlog's purge must not hold up an alert.
+const RECEIPTS_TOGETHER: usize = 512;
+
 /// Records that memory hands back to the disk in one commit.
 const BACK_TO_DISK: usize = 32;
 
@@ -69,13 +72,27 @@ enum Certified {
 
 impl Records {
     /// The server has received these: what fits its digest is purged, durably when this returns.
+    ///
+    /// # Errors
+    /// Where the disk refuses; what was purged until then stays purged.
     pub fn received(&self, receipts: &[(RecordId, Digest)]) -> Result<Received, RecordError> {
+        let mut answer = Received::default();
+        for part in receipts.chunks(RECEIPTS_TOGETHER) {
+            let Received { purged, wrong_digest, unknown } = self.received_together(part)?;
+            answer.purged.extend(purged);
+            answer.wrong_digest.extend(wrong_digest);
+            answer.unknown.extend(unknown);
+        }
+        Ok(answer)
+    }
+
+    fn received_together(&self, receipts: &[(RecordId, Digest)]) -> Result<Received, RecordError> {
         let mut io = self.io();
         self.finish(&mut io)?;
         let mut answer = Received::default();
         let mut subjects = Vec::new();
         let mut seen = HashSet::new();
-        for &(id, digest) in receipts.iter().filter(|(id, _)| seen.insert(*id)) {
+        for &(id, digest) in receipts.iter().filter(|line| seen.insert(**line)) {
             match self.subject(&mut io, id)? {
                 None => answer.unknown.push(id),
                 Some(subject) if subject.head.sha256 == digest => subjects.push(subject),

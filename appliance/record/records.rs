@@ -34,6 +34,8 @@ pub struct Records {
     pub(super) audit: Arc<Audit>,
     /// Held by whoever writes, for as long as the disk takes; always taken before `state`.
     pub(super) io: Mutex<Io>,
+    /// Held while waiting for `io`, so that storing and purging take turns, however busy either is.
+    turn: Mutex<()>,
     /// Held for moments only.
     state: Mutex<Shared>,
     pub(super) group: Group<Vec<Sealed>, Result<Stored, RecordError>>,
@@ -126,6 +128,7 @@ impl Records {
             clock,
             audit,
             io: Mutex::new(Io { writer: opened.writer, unfinished: None }),
+            turn: Mutex::new(()),
             state: Mutex::new(Shared { index: opened.index, memory, counts: Counts::default() }),
             group: Group::new(),
             counters: Mutex::new(counters),
@@ -294,6 +297,7 @@ impl Records {
     }
 
     pub(super) fn io(&self) -> MutexGuard<'_, Io> {
+        let _turn = self.turn.lock().expect("no holder of this lock can panic");
         self.io.lock().expect("no holder of this lock can panic")
     }
 

@@ -182,12 +182,13 @@ impl Writer {
             let range = (u64::from(place.slot) * SLOT as u64, SLOT as u64);
             segments.entry((place.shelf, place.segment)).or_default().push(range);
         }
+        let mut written = Vec::with_capacity(segments.len());
         for ((shelf, number), ranges) in segments {
             let path = self.files.keys_of(shelf, number);
             self.overwrite(&path, ranges)?;
-            self.files.disk.sync(&path)?;
+            written.push(path);
         }
-        Ok(())
+        self.files.disk.sync_each(&written)
     }
 
     /// Overwrites small bodies; what lies in packs goes with its pack.
@@ -247,24 +248,29 @@ impl Writer {
     ) -> io::Result<()> {
         let Files { disk, keys, bodies, .. } = self.files.as_ref();
         let mut new_files = !packs.is_empty();
+        let mut written = Vec::new();
         for (&number, bytes) in packs {
-            disk.write_at(&self.files.pack(number), 0, bytes)?;
-            disk.sync(&self.files.pack(number))?;
+            let path = self.files.pack(number);
+            disk.write_at(&path, 0, bytes)?;
+            written.push(path);
         }
         for (&(shelf, number), chunk) in chunks.iter().filter(|(_, chunk)| !chunk.bodies.is_empty()) {
             let path = self.files.bodies_of(shelf, number);
             disk.write_at(&path, u64::from(chunk.bodies_at), &chunk.bodies)?;
-            disk.sync(&path)?;
+            written.push(path);
             new_files |= chunk.bodies_at == 0;
         }
+        disk.sync_each(&written)?;
         if new_files {
             disk.sync_folder(bodies)?;
         }
+        written.clear();
         for (&(shelf, number), chunk) in chunks {
             let path = self.files.keys_of(shelf, number);
             disk.write_at(&path, u64::from(chunk.first_slot) * SLOT as u64, &chunk.slots)?;
-            disk.sync(&path)?;
+            written.push(path);
         }
+        disk.sync_each(&written)?;
         if chunks.values().any(|chunk| chunk.first_slot == 0) {
             disk.sync_folder(keys)?;
         }

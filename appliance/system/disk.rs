@@ -1,7 +1,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use super::files::at_once;
 
 /// The few file operations that the durable rooms stand on, so that a test can cut the power between any
 /// two of them ([`SimulatedDisk`](super::SimulatedDisk)).
@@ -26,6 +28,10 @@ pub trait Disk: Send + Sync {
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn sync(&self, path: &Path) -> io::Result<()>;
+    /// Syncs several files, in no order.
+    fn sync_each(&self, paths: &[PathBuf]) -> io::Result<()> {
+        paths.iter().try_for_each(|path| self.sync(path))
+    }
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 }
 
@@ -101,6 +107,10 @@ impl Disk for RealDisk {
     /// Linux reports a failed write-back also to a handle that was opened after it, if to nobody before.
     fn sync(&self, path: &Path) -> io::Result<()> {
         OpenOptions::new().write(true).open(path)?.sync_all()
+    }
+
+    fn sync_each(&self, paths: &[PathBuf]) -> io::Result<()> {
+        at_once(paths, |path| self.sync(path))
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {

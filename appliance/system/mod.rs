@@ -16,7 +16,7 @@ pub use device::{
     ClockStatus, Device, DeviceFacts, Gravity, Motion, PowerFacts, Reserve, StorageFacts, clock_status,
 };
 pub use disk::{Disk, RealDisk};
-pub use files::write_durably;
+pub use files::{at_once, write_durably};
 pub use position::{Config as PositionConfig, Gps, Place, Position};
 pub use service_manager::ServiceManager;
 pub use simulated_disk::SimulatedDisk;

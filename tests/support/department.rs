@@ -40,7 +40,7 @@ impl Department {
                 match kind {
                     NewsKind::Status(presence) => heard.lock().unwrap().presence = presence,
                     NewsKind::Health(health) => heard.lock().unwrap().health = health,
-                    NewsKind::Event(_) | NewsKind::Picture { .. } | NewsKind::Fault(_) => {}
+                    _ => {}
                 }
             }
         });
