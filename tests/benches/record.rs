@@ -103,8 +103,8 @@ fn reopen(folder: &Path) {
     drain(&records, 100_000, 500);
     let summary = serde_json::json!({
         "recovery_1m_s": (recovery_s * 1000.0).round() / 1000.0,
-        "record_backlog_rss_mb": resident_mb,
-        "record_backlog_peak_mb": peak_mb,
+        "backlog_rss_mb": resident_mb,
+        "backlog_peak_mb": peak_mb,
         "backlog_purged_per_s": per_s(100_000, started),
     });
     println!("{summary}");

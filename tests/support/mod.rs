@@ -115,9 +115,13 @@ impl Mosquitto {
     }
 
     fn signal(&self, signal: &str) {
-        let process = self.process.as_ref().expect("mosquitto runs");
-        let status = Command::new("kill").arg(signal).arg(process.id().to_string()).status().unwrap();
+        let status = Command::new("kill").arg(signal).arg(self.process().to_string()).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.process.as_ref().expect("mosquitto runs").id()
     }
 
     pub fn authority(&self) -> &Authority {
