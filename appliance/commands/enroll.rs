@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use crate::delivery::tls::CertificateFacts;
-use crate::enroll;
+use crate::enroll::{self, Keys};
 use crate::words::UnitId;
 
 /// Give this unit its identity: a key that never leaves it, and a certificate over it.
@@ -51,15 +51,15 @@ pub fn run(args: EnrollArgs) -> anyhow::Result<()> {
         Step::Request { unit, folder } => {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
-            let request = enroll::request(&folder, &unit)?;
+            let keys = Keys::of_this_machine(&folder);
+            let request = enroll::request(&keys, &unit)?;
             println!("{}", request.display());
-            println!("Under systemd, keep the key that seals what the unit stores as a credential:");
-            println!("  systemd-creds encrypt {0}/seal.key {0}/credentials/seal-key", folder.display());
             println!("Let the department's authority sign it for the name {unit}, then install the result:");
             println!("  milepost enroll install {unit} SIGNED.pem --authority AUTHORITY.pem");
         }
         Step::Install { unit, certificate, authority, folder } => {
-            let installed = enroll::install(&folder, &unit, &certificate, &authority, Timestamp::now())?;
+            let keys = Keys::of_this_machine(&folder);
+            let installed = enroll::install(&keys, &unit, &certificate, &authority, Timestamp::now())?;
             println!("installed {} and {}", installed.certificate.display(), installed.authority.display());
             show(&installed.facts);
         }

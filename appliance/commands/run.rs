@@ -56,8 +56,8 @@ pub fn unit_key(config: &Config) -> anyhow::Result<UnitKey> {
         return Ok(UnitKey::load(file)?);
     }
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").context(
-        "there is no unit key: systemd gave the service no credentials, and [unit] key_file is not set; \
-         `milepost enroll request` makes one",
+        "there is no unit key. systemd lends it to its services alone (`systemctl start milepost-check` checks the \
+         unit with it); without systemd, set [unit] key_file to the seal.key that `milepost enroll request` makes",
     )?;
     Ok(UnitKey::load(&Path::new(&credentials).join("seal-key"))?)
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rcgen::{CertificateParams, DnType, KeyPair};
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 
+use super::keys::{Keys, Secret};
 use crate::crypto::UnitKey;
 use crate::delivery::tls::{self, CertificateFacts, TlsError};
 use crate::words::UnitId;
@@ -26,6 +28,8 @@ pub enum EnrollError {
     Files(#[from] TlsError),
     #[error("the certificate {certificate} belongs to another key than {key}: was another request signed?")]
     OtherKey { certificate: PathBuf, key: PathBuf },
+    #[error("there is no key {key}: make one, and a request to sign, by `milepost enroll request`")]
+    NoRequest { key: PathBuf },
     #[error("the certificate is for {found:?}; this unit is {expected}")]
     OtherName { found: Option<String>, expected: UnitId },
     #[error("the certificate is valid from {from} to {to}; by this unit's clock it is {now}")]
@@ -42,48 +46,53 @@ pub struct Installed {
     pub authority: PathBuf,
 }
 
-/// Makes `unit.key` and `seal.key` (for their owner alone) and `unit.csr` in `folder`. A request that was
-/// interrupted is made again from the keys that are there; a key is never replaced.
-///
-/// `unit.key` proves to the broker who the unit is; `seal.key` is the [`UnitKey`] that seals everything at rest.
-pub fn request(folder: &Path, unit: &UnitId) -> Result<PathBuf, EnrollError> {
-    let (key_path, request_path) = (folder.join("unit.key"), folder.join("unit.csr"));
-    if folder.join("unit.pem").exists() {
-        return Err(EnrollError::Exists { path: folder.join("unit.pem") });
+/// Makes the unit's two keys, and the certificate request `unit.csr` beside them. A request that was interrupted
+/// is made again from the keys that are there; a key is never replaced.
+pub fn request(keys: &Keys, unit: &UnitId) -> Result<PathBuf, EnrollError> {
+    let installed = keys.folder().join("unit.pem");
+    if installed.exists() {
+        return Err(EnrollError::Exists { path: installed });
     }
-    let key = if key_path.exists() {
-        let pem = std::fs::read_to_string(&key_path);
-        let pem = pem.map_err(|error| TlsError::Read { path: key_path, reason: error.to_string() })?;
-        KeyPair::from_pem(&pem)?
-    } else {
-        let key = KeyPair::generate()?;
-        write_new(&key_path, key.serialize_pem().as_bytes(), 0o600)
-            .map_err(|source| EnrollError::Write { path: key_path, source })?;
-        key
+    let key = match read(keys, Secret::Identity)? {
+        Some(pem) => KeyPair::from_pem(&String::from_utf8_lossy(&pem))?,
+        None => {
+            let key = KeyPair::generate()?;
+            keep(keys, Secret::Identity, key.serialize_pem().as_bytes())?;
+            key
+        }
     };
-    let seal_path = folder.join("seal.key");
-    if !seal_path.exists() {
-        write_new(&seal_path, UnitKey::generate().as_bytes(), 0o600)
-            .map_err(|source| EnrollError::Write { path: seal_path, source })?;
+    if read(keys, Secret::Seal)?.is_none() {
+        keep(keys, Secret::Seal, UnitKey::generate().as_bytes())?;
     }
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, unit.as_str());
     let pem = params.serialize_request(&key)?.pem()?;
+    let request_path = keys.folder().join("unit.csr");
     replace(&request_path, pem.as_bytes())?;
     Ok(request_path)
 }
 
+fn read(keys: &Keys, secret: Secret) -> Result<Option<Vec<u8>>, EnrollError> {
+    let unreadable =
+        |error: std::io::Error| TlsError::Read { path: keys.path(secret), reason: error.to_string() };
+    Ok(keys.read(secret).map_err(unreadable)?)
+}
+
+fn keep(keys: &Keys, secret: Secret, key: &[u8]) -> Result<(), EnrollError> {
+    keys.keep(secret, key).map_err(|source| EnrollError::Write { path: keys.path(secret), source })
+}
+
 /// Checks what the authority signed against the unit's key and name, the authority and the clock, then
-/// installs it as `unit.pem` and `authority.pem` in `folder`.
+/// installs it as `unit.pem` and `authority.pem` in the folder of the keys.
 pub fn install(
-    folder: &Path,
+    keys: &Keys,
     unit: &UnitId,
     certificate: &Path,
     authority: &Path,
     now: Timestamp,
 ) -> Result<Installed, EnrollError> {
-    let key_path = folder.join("unit.key");
+    let key_path = keys.path(Secret::Identity);
     let chain = tls::certificates(certificate)?;
     let facts = CertificateFacts::load(certificate)?;
     if facts.common_name.as_deref() != Some(unit.as_str()) {
@@ -92,7 +101,10 @@ pub fn install(
     if now < facts.not_before || now > facts.not_after {
         return Err(EnrollError::Dates { from: facts.not_before, to: facts.not_after, now });
     }
-    CertifiedKey::from_der(chain.clone(), tls::private_key(&key_path)?, &tls::provider())
+    let key =
+        read(keys, Secret::Identity)?.ok_or_else(|| EnrollError::NoRequest { key: key_path.clone() })?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| TlsError::NoKey { path: key_path.clone() })?;
+    CertifiedKey::from_der(chain.clone(), key, &tls::provider())
         .map_err(|_| EnrollError::OtherKey { certificate: certificate.into(), key: key_path })?;
     let untrusted = |reason: String| EnrollError::Chain { authority: authority.into(), reason };
     let verifier =
@@ -102,8 +114,9 @@ pub fn install(
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_second().max(0) as u64));
     verifier.verify_client_cert(&chain[0], &chain[1..], at).map_err(|error| untrusted(error.to_string()))?;
 
-    let installed =
-        Installed { facts, certificate: folder.join("unit.pem"), authority: folder.join("authority.pem") };
+    let [certificate_path, authority_path] =
+        ["unit.pem", "authority.pem"].map(|name| keys.folder().join(name));
+    let installed = Installed { facts, certificate: certificate_path, authority: authority_path };
     for (from, to) in [(authority, &installed.authority), (certificate, &installed.certificate)] {
         let bytes = std::fs::read(from)
             .map_err(|error| TlsError::Read { path: from.into(), reason: error.to_string() })?;
@@ -160,29 +173,35 @@ mod tests {
         fn install(&self, certificate_pem: &str) -> Result<Installed, EnrollError> {
             let [signed, ca] = ["signed.pem", "ca.pem"].map(|name| self.folder.path().join(name));
             std::fs::write(&signed, certificate_pem).unwrap();
-            install(self.folder.path(), &self.unit, &signed, &ca, Timestamp::now())
+            install(&self.keys(), &self.unit, &signed, &ca, Timestamp::now())
+        }
+
+        fn keys(&self) -> Keys {
+            Keys::files(self.folder.path())
         }
     }
 
     #[test]
     fn a_signed_request_is_installed_and_can_be_used() {
         let desk = Desk::new();
-        let path = request(desk.folder.path(), &desk.unit).unwrap();
+        let path = request(&desk.keys(), &desk.unit).unwrap();
         let asked = std::fs::read_to_string(&path).unwrap();
-        request(desk.folder.path(), &desk.unit).expect("asking again keeps the key");
+        request(&desk.keys(), &desk.unit).expect("asking again keeps the key");
         let installed = desk.install(&desk.authority.sign(&asked, &desk.unit).unwrap()).unwrap();
         assert_eq!(installed.facts.common_name.as_deref(), Some("north-7"));
         let key = desk.folder.path().join("unit.key");
         tls::client_config(&installed.authority, &installed.certificate, &key).unwrap();
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(matches!(request(desk.folder.path(), &desk.unit), Err(EnrollError::Exists { .. })));
+        assert!(matches!(request(&desk.keys(), &desk.unit), Err(EnrollError::Exists { .. })));
     }
 
     #[test]
     fn what_does_not_fit_is_not_installed() {
         let desk = Desk::new();
-        let path = request(desk.folder.path(), &desk.unit).unwrap();
+        let early = desk.authority.issue_client("north-7").unwrap().certificate_pem;
+        assert!(matches!(desk.install(&early).unwrap_err(), EnrollError::NoRequest { .. }));
+        let path = request(&desk.keys(), &desk.unit).unwrap();
         let asked = std::fs::read_to_string(path).unwrap();
         let other = UnitId::parse("south-1").unwrap();
         let fault = |pem: &str| desk.install(pem).unwrap_err();

@@ -5,6 +5,8 @@
 
 mod authority;
 mod identity;
+mod keys;
 
 pub use authority::{Authority, IssueError, Issued};
 pub use identity::{EnrollError, Installed, install, request};
+pub use keys::Keys;
