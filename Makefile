@@ -1,9 +1,11 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench fuzz kill-test lint advisories packages build
+.PHONY: help demo test accuracy bench fuzz kill-test lint advisories packages build units deb deb-test
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
+CARGO_AUDITABLE := target/tools/bin/cargo-auditable
+CARGO_CYCLONEDX := target/tools/bin/cargo-cyclonedx
 
 PARSER ?= manifest
 SECONDS ?= 60
@@ -42,6 +44,19 @@ lint: packages $(CARGO_DENY) ## formatting, clippy, licences
 	cargo clippy --release --locked --all-targets -- -D warnings
 	$(CARGO_DENY) check licenses bans sources
 
+units: packages ## what systemd itself says of our units and their sandbox
+	.ci/check-units
+
+deb: packages $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX) ## the Debian package for this machine's processor, with the list of its parts; into target/deb
+	@mkdir -p target/deb
+	$(CARGO_AUDITABLE) auditable build --release --locked
+	$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps --override-filename milepost.cdx
+	@sed "s|file://$(CURDIR)|file://.|g" milepost.cdx.json >target/deb/milepost.cdx.json && rm milepost.cdx.json
+	systemd/debian/build $(MILEPOST) target/deb/milepost.cdx.json target/deb
+
+deb-test: deb ## the package and its services tried in a booted Debian: killed, hung, upgraded, removed, purged; as root
+	systemd/debian/test target/deb/milepost_*_$$(dpkg --print-architecture).deb
+
 advisories: $(CARGO_DENY) ## known vulnerabilities in dependencies; needs the advisory database
 	$(CARGO_DENY) check advisories
 
@@ -54,3 +69,9 @@ packages:
 
 $(CARGO_DENY):
 	cargo install --quiet --locked --root target/tools cargo-deny
+
+$(CARGO_AUDITABLE):
+	cargo install --quiet --locked --root target/tools cargo-auditable
+
+$(CARGO_CYCLONEDX):
+	cargo install --quiet --locked --root target/tools cargo-cyclonedx
