@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Digest, KeyId};
@@ -151,6 +152,15 @@ pub enum Event {
     },
     Maintenance {
         what: String,
+    },
+    /// A person wrote down where the unit stands, what for, and on whose word.
+    Deployed {
+        site: String,
+        purpose: String,
+        authority: String,
+        approval: String,
+        from: Date,
+        until: Date,
     },
     /// The log's last line was torn by a power cut and dropped: an append that had not returned.
     TornLineDropped {

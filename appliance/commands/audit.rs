@@ -1,4 +1,4 @@
-//! `milepost audit`: checks an exported log.
+//! `milepost audit`: checks what a unit exported.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -7,11 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use crate::audit::{Summary, VerifyError, verify};
 use crate::crypto::Digest;
+use crate::enroll::Statement;
 
-/// Check an exported audit log
+/// Check what a unit exported: its audit log, its logbook
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     #[command(subcommand)]
@@ -22,6 +24,8 @@ pub struct AuditArgs {
 enum AuditCommand {
     /// Find any line that was changed, removed, moved or doubled; exits 0 if the log is whole, else 1
     Verify(VerifyArgs),
+    /// Check the logbook of maintenance and deployment that a unit signed, and print what it says
+    Statement(StatementArgs),
 }
 
 #[derive(Debug, Args)]
@@ -36,9 +40,21 @@ struct VerifyArgs {
     after: Option<Digest>,
 }
 
+#[derive(Debug, Args)]
+struct StatementArgs {
+    /// The exported file
+    file: PathBuf,
+    /// The authority that signs the units' certificates (PEM)
+    #[arg(long)]
+    authority: PathBuf,
+}
+
 impl AuditArgs {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let AuditCommand::Verify(args) = self.command;
+        let args = match self.command {
+            AuditCommand::Verify(args) => args,
+            AuditCommand::Statement(args) => return statement(&args),
+        };
         let log: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
             Box::new(std::io::stdin().lock())
         } else {
@@ -48,6 +64,18 @@ impl AuditArgs {
         };
         judge(log, &args, &mut std::io::stdout().lock())
     }
+}
+
+fn statement(args: &StatementArgs) -> anyhow::Result<ExitCode> {
+    let name = args.file.display();
+    let json = std::fs::read(&args.file).with_context(|| format!("{name} cannot be opened"))?;
+    let opened = Statement::open(&json, &args.authority, Timestamp::now());
+    let (unit, statement) = opened.with_context(|| format!("{name} is not to be believed"))?;
+    let statement: serde_json::Value =
+        serde_json::from_str(&statement).context("what was signed is no JSON")?;
+    eprintln!("{name} was signed by {unit}.");
+    writeln!(std::io::stdout().lock(), "{statement:#}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn judge(log: impl BufRead, args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
@@ -95,7 +123,7 @@ mod tests {
 
     fn say(log: &str, options: &[&str]) -> (ExitCode, String) {
         let program = Program::parse_from(["audit", "verify", "log"].iter().chain(options));
-        let AuditCommand::Verify(args) = program.audit.command;
+        let AuditCommand::Verify(args) = program.audit.command else { panic!("another command") };
         let mut out = Vec::new();
         let code = judge(log.as_bytes(), &args, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())

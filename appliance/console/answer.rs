@@ -1,10 +1,11 @@
 //! What goes back to the browser: pages, failures as pages, assets, and the headers on all of them.
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::Path;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -46,6 +47,12 @@ pub fn page(template: &impl Template) -> Result<Response, Failure> {
 /// After a form: the browser asks for `path` anew, so that reloading sends nothing twice.
 pub fn see(path: &str) -> Response {
     Redirect::to(path).into_response()
+}
+
+/// A file to be kept, under a name of our own making.
+pub fn file(name: &str, kind: &'static str, body: impl Into<Body>) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    ([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)], body.into()).into_response()
 }
 
 /// Why a request was not answered as asked. Shown as a page with one sentence.

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::accounts::{Accounts, Person, Role};
 use super::answer::Failure;
+use super::looks::Looks;
 use super::sessions::Sessions;
 use super::throttle::Throttle;
 use super::unit::{Access, Act, Unit};
@@ -18,6 +19,7 @@ pub struct Desk {
     accounts: Mutex<Accounts>,
     sessions: Mutex<Sessions>,
     throttle: Mutex<Throttle>,
+    looks: Mutex<Looks>,
 }
 
 impl Desk {
@@ -29,6 +31,7 @@ impl Desk {
             accounts: Mutex::new(accounts),
             sessions: Mutex::default(),
             throttle: Mutex::default(),
+            looks: Mutex::default(),
         }
     }
 
@@ -52,6 +55,10 @@ impl Desk {
 
     pub fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
+    }
+
+    pub fn looks(&self) -> MutexGuard<'_, Looks> {
+        lock(&self.looks)
     }
 
     pub fn throttle(&self) -> MutexGuard<'_, Throttle> {

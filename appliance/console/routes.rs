@@ -11,7 +11,9 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::accounts::Role;
 use super::desk::Desk;
-use super::pages::{accounts, aim, alerts, audit, entrance, lists, maintenance, overview, records, screen};
+use super::pages::{
+    accounts, aim, alerts, audit, deployment, entrance, lists, maintenance, overview, records, screen,
+};
 use super::{answer, gate, live};
 
 /// How the gate treats a route.
@@ -92,16 +94,23 @@ pub fn table() -> Vec<Route> {
         form("/lists/check", OFFICERS, post(lists::check)),
 
         page("/records", EVERYONE, get(records::show)).called("Records"),
+        page("/records/{id}", OFFICERS, get(records::one)),
+        form("/records/{id}/reason", OFFICERS, post(records::reason)),
+        data("/records/{id}/{picture}", OFFICERS, get(records::picture)),
 
         page("/maintenance", TECHNICIANS, get(maintenance::show)).called("Maintenance"),
         form("/maintenance/service", TECHNICIANS, post(maintenance::service)),
         form("/maintenance/work", TECHNICIANS, post(maintenance::work)),
+        page("/maintenance/export", TECHNICIANS, get(maintenance::export)),
+        page("/deployment", TECHNICIANS, get(deployment::show)).called("Deployment"),
+        form("/deployment", TECHNICIANS, post(deployment::deploy)),
 
         page("/accounts", ADMINISTRATORS, get(accounts::show)).called("Accounts"),
         form("/accounts/invitation", ADMINISTRATORS, post(accounts::invite)),
         form("/accounts/change", ADMINISTRATORS, post(accounts::change)),
 
         page("/audit", ADMINISTRATORS, get(audit::show)).called("Audit"),
+        page("/audit/export", ADMINISTRATORS, get(audit::export)),
 
         page("/password", EVERYONE, get(entrance::password)),
         form("/password", EVERYONE, post(entrance::change_password)),

@@ -3,17 +3,23 @@
 //! Owns the question list ([`Unit`]) and the plain answers. Whoever wires the rooms implements it; a test
 //! puts a twin in its place.
 
-use std::net::IpAddr;
+mod access;
+mod maintenance;
+mod stored;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::accounts::Role;
 use crate::alert::Alert;
 use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
 use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, UnitId};
+
+pub use access::{Access, Act, AuditEntry, AuditFilter, Subject};
+pub use maintenance::{Deployed, Deployment, ServiceChange, Work};
+pub use stored::{Purge, Records, Stock, StoredAlert};
 
 /// The unit as the console sees it.
 ///
@@ -53,11 +59,25 @@ pub trait Unit: Send + Sync + 'static {
     fn check_lists(&self, by: &PersonName) -> Result<(), Refused>;
 
     fn records(&self) -> Records;
-    fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused>;
-    fn note_work(&self, work: Work, note: &str, by: &PersonName) -> Result<(), Refused>;
+    /// An alert as it is stored until the server has it; None once it is purged.
+    fn stored_alert(&self, record: RecordId) -> Option<AlertView>;
+    /// A picture that is stored with it, as JPEG.
+    fn stored_picture(&self, record: RecordId, kind: PictureKind) -> Option<Vec<u8>>;
 
-    /// The latest entries of the audit log, newest first.
-    fn audit_entries(&self, limit: usize) -> Vec<AuditEntry>;
+    fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused>;
+    /// `done_by` is who did the work where that is another than `by`, who writes it down.
+    fn note_work(&self, work: Work, done_by: &str, note: &str, by: &PersonName) -> Result<(), Refused>;
+    fn deployment(&self) -> Option<Deployed>;
+    fn deploy(&self, deployment: Deployment, by: &PersonName) -> Result<(), Refused>;
+    /// Maintenance, changes of service and deployments, newest first.
+    fn logbook(&self, limit: usize) -> Vec<AuditEntry>;
+    /// Deployment and logbook as a file that the unit signs with its identity.
+    fn statement(&self, by: &PersonName) -> Result<Vec<u8>, Refused>;
+
+    /// The latest entries of the audit log that fit, newest first.
+    fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry>;
+    /// Lines of the audit log as they stand in it, behind entry `after`.
+    fn audit_lines(&self, after: u64, limit: usize) -> Vec<String>;
     /// Takes down an access. Must not fail towards the console: a full disk never locks a technician out.
     fn audit(&self, access: Access);
 }
@@ -257,131 +277,4 @@ pub struct ManualView {
     pub manual: ManualEntry,
     pub state: ManualState,
     pub expires_soon: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Records {
-    pub stock: Vec<Stock>,
-    /// Confirmed by the server since the start.
-    pub delivered: u64,
-    /// Destroyed since the start, by reason.
-    pub purged: Vec<(String, u64)>,
-    /// Records that were lost, by reason; empty as long as the unit keeps its promise.
-    pub lost: Vec<(String, u64)>,
-    pub disk_used_bytes: u64,
-    pub disk_free_bytes: u64,
-}
-
-/// How many records of one kind the unit holds. `kind` is a plural noun, such as "alerts".
-#[derive(Debug, Clone)]
-pub struct Stock {
-    pub kind: String,
-    pub waiting: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServiceChange {
-    OutOfService,
-    Return,
-}
-
-/// What a technician did to the unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Work {
-    Cleaned,
-    Aimed,
-    Damaged,
-    Malfunction,
-    Repaired,
-}
-
-impl Work {
-    pub const ALL: [Self; 5] = [Self::Cleaned, Self::Aimed, Self::Damaged, Self::Malfunction, Self::Repaired];
-
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Cleaned => "Cleaned",
-            Self::Aimed => "Aimed",
-            Self::Damaged => "Damage found",
-            Self::Malfunction => "Malfunction found",
-            Self::Repaired => "Repaired",
-        }
-    }
-
-    /// As it stands in forms, which is its serde name.
-    pub fn token(self) -> &'static str {
-        match self {
-            Self::Cleaned => "cleaned",
-            Self::Aimed => "aimed",
-            Self::Damaged => "damaged",
-            Self::Malfunction => "malfunction",
-            Self::Repaired => "repaired",
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct AuditEntry {
-    pub at: Timestamp,
-    /// A person, or the part of the unit that acted.
-    pub who: String,
-    pub what: String,
-}
-
-/// One access to the console, for the audit log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Access {
-    pub at: Timestamp,
-    /// None where nobody was signed in, and for a name that no account has: it may be a mistyped password.
-    pub who: Option<PersonName>,
-    pub role: Option<Role>,
-    pub from: IpAddr,
-    pub act: Act,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Act {
-    SignedIn,
-    SignInRefused,
-    /// Refused for the fifth time in a row.
-    AccountLocked,
-    /// Set the first password with a one-time code.
-    AccountSetUp,
-    SignedOut,
-    /// Opened a page.
-    Looked {
-        path: String,
-    },
-    /// Sent a form, with this outcome as HTTP status.
-    Sent {
-        path: String,
-        status: u16,
-    },
-    /// Asked for something that this role may not have.
-    Denied {
-        path: String,
-    },
-    /// Changed an account; a sentence without a subject, such as "locked out Jo Hill".
-    ChangedAccount {
-        what: String,
-    },
-}
-
-impl std::fmt::Display for Act {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::SignedIn => write!(f, "signed in"),
-            Self::SignInRefused => write!(f, "was refused at sign-in"),
-            Self::AccountLocked => write!(f, "was refused at sign-in once too often; the account is locked"),
-            Self::AccountSetUp => write!(f, "set a password with a one-time code"),
-            Self::SignedOut => write!(f, "signed out"),
-            Self::Looked { path } => write!(f, "opened {path}"),
-            Self::Sent { path, status } => write!(f, "sent {path} (answered with {status})"),
-            Self::Denied { path } => write!(f, "was denied {path}"),
-            Self::ChangedAccount { what } => write!(f, "{what}"),
-        }
-    }
 }

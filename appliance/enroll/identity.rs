@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 
@@ -106,13 +106,7 @@ pub fn install(
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| TlsError::NoKey { path: key_path.clone() })?;
     CertifiedKey::from_der(chain.clone(), key, &tls::provider())
         .map_err(|_| EnrollError::OtherKey { certificate: certificate.into(), key: key_path })?;
-    let untrusted = |reason: String| EnrollError::Chain { authority: authority.into(), reason };
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(tls::roots(authority)?), tls::provider())
-            .build()
-            .map_err(|error| untrusted(error.to_string()))?;
-    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_second().max(0) as u64));
-    verifier.verify_client_cert(&chain[0], &chain[1..], at).map_err(|error| untrusted(error.to_string()))?;
+    judge_chain(&chain, authority, now)?;
 
     let [certificate_path, authority_path] =
         ["unit.pem", "authority.pem"].map(|name| keys.folder().join(name));
@@ -123,6 +117,22 @@ pub fn install(
         replace(to, &bytes)?;
     }
     Ok(installed)
+}
+
+/// That the authority in this file signed the certificate for a client, and that it is in force.
+pub(super) fn judge_chain(
+    chain: &[CertificateDer<'_>],
+    authority: &Path,
+    now: Timestamp,
+) -> Result<(), EnrollError> {
+    let untrusted = |reason: String| EnrollError::Chain { authority: authority.into(), reason };
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(tls::roots(authority)?), tls::provider())
+            .build()
+            .map_err(|error| untrusted(error.to_string()))?;
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_second().max(0) as u64));
+    verifier.verify_client_cert(&chain[0], &chain[1..], at).map_err(|error| untrusted(error.to_string()))?;
+    Ok(())
 }
 
 /// Writes a file that must not exist yet, and syncs it.

@@ -6,7 +6,9 @@
 mod authority;
 mod identity;
 mod keys;
+mod statement;
 
 pub use authority::{Authority, IssueError, Issued};
 pub use identity::{EnrollError, Installed, install, request};
 pub use keys::Keys;
+pub use statement::{Statement, StatementError};

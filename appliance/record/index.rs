@@ -239,13 +239,18 @@ impl Index {
 
     /// The record of this class that was stored last.
     pub fn newest(&self, class: Class) -> Option<(Place, Entry)> {
+        self.held(class).next()
+    }
+
+    /// The records of this class, sent or not, the last stored first.
+    pub fn held(&self, class: Class) -> impl Iterator<Item = (Place, Entry)> {
         let shelf = class.shelf();
         let segments = self.segments.range((shelf, 0)..=(shelf, u32::MAX)).rev();
         segments
-            .flat_map(|(&(_, number), segment)| {
+            .flat_map(move |(&(_, number), segment)| {
                 segment.live(shelf, number).collect::<Vec<_>>().into_iter().rev()
             })
-            .find(|(_, entry)| entry.class() == class)
+            .filter(move |(_, entry)| entry.class() == class)
     }
 
     pub fn live(&self, class: Class) -> u64 {

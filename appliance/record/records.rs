@@ -174,6 +174,15 @@ impl Records {
         self.lock().waiting(class, (0, 0)).take(limit).collect()
     }
 
+    /// Up to `limit` records of a kind that are stored and not yet received, sent or not, the last stored first.
+    pub fn held_of(&self, kind: Kind, hit: bool, limit: usize) -> Vec<RecordId> {
+        let class = Class::of(kind, hit);
+        let state = self.lock();
+        let in_memory = state.memory.waiting(class, 0).map(|(_, sealed)| sealed.slot.head.id);
+        let on_disk = state.index.held(class).map(|(_, entry)| entry.id);
+        in_memory.chain(on_disk).take(limit).collect()
+    }
+
     /// Decrypts a record and checks it against its digest.
     pub fn fetch(&self, id: RecordId) -> Result<Fetched, RecordError> {
         let (in_memory, on_disk) = {

@@ -235,6 +235,7 @@ impl Unit {
             manual,
             unit: config.unit.id.clone(),
             kind: config.unit.kind,
+            identity: config.delivery.broker.clone(),
             cameras: cameras.clone(),
             hotlist,
             records: records.clone(),

@@ -1,5 +1,5 @@
 //! What the unit must remember over a restart besides records and lists: latched reasons, verified aims, the last check
-//! of the lists.
+//! of the lists, the deployment.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::place::Stance;
-use crate::console::ListsChecked;
+use crate::console::{Deployed, ListsChecked};
 use crate::crypto::{SealKey, UnitKey};
 use crate::health::{Kept, Reference};
 use crate::system::write_durably;
@@ -99,6 +99,14 @@ impl Saved {
 
     pub fn keep_lists_checked(&self, checked: &ListsChecked) -> Result<(), SavedError> {
         self.store("lists-checked.json", checked)
+    }
+
+    pub fn deployment(&self) -> Result<Option<Deployed>, SavedError> {
+        self.load("deployment.json")
+    }
+
+    pub fn keep_deployment(&self, deployed: &Deployed) -> Result<(), SavedError> {
+        self.store("deployment.json", deployed)
     }
 
     fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SavedError> {

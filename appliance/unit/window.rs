@@ -1,9 +1,12 @@
 //! The unit as the console sees it.
 
-use std::collections::BTreeMap;
+mod logbook;
+mod stored;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
@@ -16,11 +19,13 @@ use super::tally::Tally;
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
 use crate::console::{
-    self, Access, Act, AlertView, AuditEntry, CameraView, EntryRequest, Link, Lists, ListsChecked,
-    LivePicture, ManualView, Overview, PictureKind, Records as RecordsView, Refused, Service as ServiceView,
-    ServiceChange, ServiceState as StateView, Stock, Verdict, Verification, Verified, Work,
+    self, Access, Act, AlertView, AuditEntry, AuditFilter, CameraView, Deployed, Deployment, EntryRequest,
+    Link, Lists, ListsChecked, LivePicture, ManualView, Overview, PictureKind, Records as RecordsView,
+    Refused, Service as ServiceView, ServiceChange, ServiceState as StateView, Stock, Subject, Verdict,
+    Verification, Verified, Work,
 };
-use crate::delivery::{LinkState as BrokerState, LinkStatus};
+use crate::delivery::{Broker, LinkState as BrokerState, LinkStatus, tls};
+use crate::enroll::Statement;
 use crate::health::{HealthReport, ServiceState};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
@@ -29,10 +34,28 @@ use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{CameraId, PersonName, RecordId, UnitId, UnitKind};
 
+/// As many as a person looks through.
+const PURGES_SHOWN: usize = 20;
+const ALERTS_SHOWN: usize = 50;
+/// Years of maintenance.
+const STATEMENT_ENTRIES: usize = 10_000;
+
+/// What a statement of the unit says.
+#[derive(Serialize)]
+struct Told<'a> {
+    unit: &'a UnitId,
+    at: Timestamp,
+    asked_by: &'a PersonName,
+    deployment: Option<Deployed>,
+    logbook: Vec<AuditEntry>,
+}
+
 /// Handles on the rooms.
 pub struct Window {
     pub unit: UnitId,
     pub kind: UnitKind,
+    /// Whose certificate and key the unit signs statements with.
+    pub identity: Broker,
     pub cameras: Arc<Vec<Watched>>,
     pub hotlist: Hotlist,
     pub records: Arc<Records>,
@@ -207,10 +230,20 @@ impl console::Unit for Window {
             stock: Kind::ALL.iter().map(stock).collect(),
             delivered: counts.received,
             purged: counts.purged.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+            purges: logbook::purges(&self.audit, &self.records, PURGES_SHOWN),
+            alerts: stored::alerts(&self.records, ALERTS_SHOWN),
             lost: counts.lost.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
             disk_used_bytes: counts.bytes,
             disk_free_bytes: free * 1_000_000,
         }
+    }
+
+    fn stored_alert(&self, record: RecordId) -> Option<AlertView> {
+        stored::alert(&self.records, record).map(|stored| stored.view)
+    }
+
+    fn stored_picture(&self, record: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
+        stored::picture(&self.records, record, kind)
     }
 
     fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused> {
@@ -225,22 +258,61 @@ impl console::Unit for Window {
         }
     }
 
-    fn note_work(&self, work: Work, note: &str, by: &PersonName) -> Result<(), Refused> {
+    fn note_work(&self, work: Work, done_by: &str, note: &str, by: &PersonName) -> Result<(), Refused> {
         if work == Work::Aimed {
             self.verify_aims(by)?;
         }
-        let what = format!("{}: {note}", work.words());
+        let done_by = if done_by.is_empty() { String::new() } else { format!(" by {done_by}") };
+        let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+        let what = format!("{}{done_by}{note}", work.words());
         self.note(Who::Person(by.clone()), Event::Maintenance { what });
         Ok(())
     }
 
-    fn audit_entries(&self, limit: usize) -> Vec<AuditEntry> {
-        let newest = self.audit.head().map_or(0, |position| position.number);
-        let lines = self.audit.after(newest.saturating_sub(limit as u64), limit).unwrap_or_else(|error| {
+    fn deployment(&self) -> Option<Deployed> {
+        self.saved.deployment().unwrap_or_else(|error| {
+            warn!(%error, "the deployment is not known");
+            None
+        })
+    }
+
+    fn deploy(&self, deployment: Deployment, by: &PersonName) -> Result<(), Refused> {
+        let deployed = Deployed { deployment, by: by.clone(), at: self.clock.now().wall };
+        self.saved.keep_deployment(&deployed).map_err(|error| Refused(sentence(error)))?;
+        let Deployment { site, purpose, authority, approval, from, until } = deployed.deployment;
+        let event = Event::Deployed { site, purpose, authority, approval, from, until };
+        self.note(Who::Person(by.clone()), event);
+        Ok(())
+    }
+
+    fn logbook(&self, limit: usize) -> Vec<AuditEntry> {
+        let filter = AuditFilter { subject: Some(Subject::Maintenance), ..AuditFilter::default() };
+        logbook::search(&self.audit, &filter, limit)
+    }
+
+    fn statement(&self, by: &PersonName) -> Result<Vec<u8>, Refused> {
+        let told = Told {
+            unit: &self.unit,
+            at: self.clock.now().wall,
+            asked_by: by,
+            deployment: self.deployment(),
+            logbook: self.logbook(STATEMENT_ENTRIES),
+        };
+        let text = serde_json::to_string(&told).expect("a statement is plain data with string keys");
+        let (key, certificate) = (tls::locate(&self.identity.key), tls::locate(&self.identity.certificate));
+        let signed = Statement::sign(text, &key, &certificate).map_err(|error| Refused(sentence(error)))?;
+        Ok(signed.to_json())
+    }
+
+    fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
+        logbook::search(&self.audit, filter, limit)
+    }
+
+    fn audit_lines(&self, after: u64, limit: usize) -> Vec<String> {
+        self.audit.after(after, limit).unwrap_or_else(|error| {
             error!(%error, "the audit log could not be read");
             Vec::new()
-        });
-        lines.iter().rev().filter_map(|line| audit_view(line)).collect()
+        })
     }
 
     fn audit(&self, access: Access) {
@@ -255,6 +327,15 @@ impl console::Unit for Window {
             act @ (Act::ChangedAccount { .. } | Act::AccountSetUp) => {
                 Event::ConfigurationChanged { what: act.to_string() }
             }
+            Act::LookedAt { record, reason } => {
+                Event::Accessed { what: "a stored alert".to_owned(), record: Some(record), reason }
+            }
+            Act::Exported { what } => Event::Disseminated {
+                what,
+                to: "the console's user".to_owned(),
+                records: 0,
+                reason: "exported at the console".to_owned(),
+            },
             act => Event::Accessed { what: act.to_string(), record: None, reason: String::new() },
         };
         self.note(who, event);
@@ -416,39 +497,6 @@ fn plural(kind: Kind) -> &'static str {
         Kind::Certificate => "purge certificates",
         Kind::Read => "reads",
     }
-}
-
-/// A line of the audit log in words; None for one that this version does not know.
-fn audit_view(line: &str) -> Option<AuditEntry> {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        at: Timestamp,
-        who: Who,
-        what: serde_json::Value,
-    }
-    let Line { at, who, what } = serde_json::from_str(line).ok()?;
-    let who = match who {
-        Who::Unit => "the unit".to_owned(),
-        Who::Stranger => "somebody who did not sign in".to_owned(),
-        Who::Person(person) => person.to_string(),
-        Who::Department(key) => format!("the department (key {key})"),
-    };
-    Some(AuditEntry { at, who, what: in_words(&what) })
-}
-
-/// `{"event":"alert-raised","list":"state",...}` as "alert raised: list state, ...".
-fn in_words(what: &serde_json::Value) -> String {
-    let event = what["event"].as_str().unwrap_or("something").replace('-', " ");
-    let fields: BTreeMap<&String, &serde_json::Value> = what.as_object().into_iter().flatten().collect();
-    let told = |value: &serde_json::Value| !value.is_null() && value.as_str() != Some("");
-    let details = fields.into_iter().filter(|(name, value)| *name != "event" && told(value));
-    let details: Vec<String> = details
-        .map(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            format!("{} {value}", name.replace('_', " "))
-        })
-        .collect();
-    if details.is_empty() { event } else { format!("{event}: {}", details.join(", ")) }
 }
 
 /// An error as a sentence for a page.

@@ -166,8 +166,19 @@ fn pages_fit_a_telephone_and_a_desk_by_day_and_by_night() {
 
     browser.wear_session_of(&site.signed_in(ADMINISTRATOR), &address);
     let alert = format!("alerts/{}", lock(&site.unit.alerts)[0].alert.id);
-    let pages =
-        ["", "aim", "alerts", &alert, "screen", "lists", "records", "maintenance", "accounts", "audit"];
+    let pages = [
+        "",
+        "aim",
+        "alerts",
+        &alert,
+        "screen",
+        "lists",
+        "records",
+        "maintenance",
+        "deployment",
+        "accounts",
+        "audit",
+    ];
     for (width, scheme) in [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")] {
         browser.look_like(width, scheme);
         for page in pages {

@@ -27,6 +27,9 @@ pub struct Twin {
     pub checked: Mutex<Option<ListsChecked>>,
     pub accesses: Mutex<Vec<Access>>,
     pub work: Mutex<Vec<String>>,
+    pub deployed: Mutex<Option<Deployed>>,
+    /// The record of the one stored alert.
+    pub stored: RecordId,
     pictures: watch::Sender<Option<Arc<LivePicture>>>,
     newest: watch::Sender<Option<RecordId>>,
 }
@@ -43,6 +46,8 @@ impl Twin {
             checked: Mutex::default(),
             accesses: Mutex::default(),
             work: Mutex::default(),
+            deployed: Mutex::default(),
+            stored: RecordId::new(),
             pictures: watch::Sender::new(None),
             newest: watch::Sender::new(newest),
         })
@@ -179,7 +184,26 @@ impl Unit for Twin {
             disk_free_bytes: 27_600_000_000,
             delivered: 18_204,
             purged: vec![("received".into(), 17_950), ("expired".into(), 254)],
+            purges: vec![Purge {
+                certificate: RecordId::new(),
+                at: before(50),
+                reason: "received".into(),
+                policy: "massachusetts-model".into(),
+                records: 31,
+                sha256: "5f".repeat(32),
+                waiting: true,
+            }],
+            alerts: vec![StoredAlert { record: self.stored, critical: true, captured: before(340) }],
         }
+    }
+
+    fn stored_alert(&self, record: RecordId) -> Option<AlertView> {
+        (record == self.stored).then(|| amber("MRG7712", 340))
+    }
+
+    fn stored_picture(&self, record: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
+        let alert = lock(&self.alerts)[1].alert.id;
+        (record == self.stored).then(|| self.alert_picture(alert, kind))?
     }
 
     fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused> {
@@ -191,18 +215,56 @@ impl Unit for Twin {
         Ok(())
     }
 
-    fn note_work(&self, work: Work, note: &str, by: &PersonName) -> Result<(), Refused> {
-        lock(&self.work).push(format!("{by}: {}: {note}", work.words()));
+    fn note_work(&self, work: Work, done_by: &str, note: &str, by: &PersonName) -> Result<(), Refused> {
+        let done_by = if done_by.is_empty() { String::new() } else { format!(" by {done_by}") };
+        lock(&self.work).push(format!("{by}: {}{done_by}: {note}", work.words()));
         Ok(())
     }
 
-    fn audit_entries(&self, limit: usize) -> Vec<AuditEntry> {
-        let entry = |access: &Access| AuditEntry {
+    fn deployment(&self) -> Option<Deployed> {
+        lock(&self.deployed).clone()
+    }
+
+    fn deploy(&self, deployment: Deployment, by: &PersonName) -> Result<(), Refused> {
+        *lock(&self.deployed) = Some(Deployed { deployment, by: by.clone(), at: NOW });
+        Ok(())
+    }
+
+    fn logbook(&self, limit: usize) -> Vec<AuditEntry> {
+        let entry = |(number, what): (usize, &String)| AuditEntry {
+            number: number as u64 + 1,
+            at: NOW,
+            who: what.split(':').next().unwrap().to_owned(),
+            what: what.clone(),
+        };
+        lock(&self.work).iter().enumerate().map(entry).take(limit).collect()
+    }
+
+    fn statement(&self, by: &PersonName) -> Result<Vec<u8>, Refused> {
+        Ok(format!("{{\"asked_by\":\"{by}\"}}").into_bytes())
+    }
+
+    fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
+        let entry = |(number, access): (usize, &Access)| AuditEntry {
+            number: number as u64 + 1,
             at: access.at,
             who: access.who.as_ref().map_or("somebody".into(), |name| name.to_string()),
             what: access.act.to_string(),
         };
-        lock(&self.accesses).iter().rev().take(limit).map(entry).collect()
+        let accesses = lock(&self.accesses);
+        let entries = accesses.iter().enumerate().rev().map(entry);
+        let fits = |entry: &AuditEntry| {
+            entry.who.contains(&filter.who)
+                && entry.what.contains(&filter.what)
+                && filter.from.is_none_or(|from| entry.at >= from)
+                && filter.until.is_none_or(|until| entry.at < until)
+        };
+        entries.filter(fits).take(limit).collect()
+    }
+
+    fn audit_lines(&self, after: u64, limit: usize) -> Vec<String> {
+        // Far more than fits into one block.
+        (after + 1..=12_000).take(limit).map(|number| format!("{{\"number\":{number}}}")).collect()
     }
 
     fn audit(&self, access: Access) {

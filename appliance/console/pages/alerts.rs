@@ -29,6 +29,8 @@ struct Page {
 struct One {
     frame: Frame,
     view: AlertView,
+    /// Where its pictures are fetched.
+    pictures: String,
 }
 
 pub async fn show(
@@ -47,7 +49,7 @@ pub async fn one(
 ) -> Result<Response, Failure> {
     let view = desk.ask(move |unit| unit.alert(id)).await?.ok_or(Failure::NotFound)?;
     let (frame, _) = Frame::new(&desk, visit, "Alert").await?;
-    page(&One { frame, view })
+    page(&One { frame, view, pictures: format!("/alerts/{id}") })
 }
 
 pub async fn picture(

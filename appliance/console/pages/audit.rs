@@ -2,45 +2,102 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use futures_util::stream;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
 
 use super::Frame;
-use crate::console::answer::{Failure, page};
+use crate::console::answer::{Failure, file, page};
 use crate::console::desk::Desk;
 use crate::console::gate::Visit;
-use crate::console::unit::AuditEntry;
+use crate::console::unit::{Act, AuditEntry, AuditFilter, Subject};
 
-/// Searched and shown; the whole log is exported by command.
-const LATEST: usize = 500;
+/// As many as a person reads; a filter finds older ones.
+pub const SHOWN: usize = 500;
+/// Lines of an export that are in memory at once.
+const BLOCK: usize = 5000;
 
 #[derive(Template)]
 #[template(path = "audit.html", config = "appliance/console/askama.toml")]
 struct Page {
     frame: Frame,
     entries: Vec<AuditEntry>,
-    wanted: String,
+    wanted: Wanted,
 }
 
-#[derive(Deserialize)]
-pub struct Filter {
-    #[serde(default)]
-    wanted: String,
+/// A filter as a page or a department's tool states it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wanted {
+    who: String,
+    what: String,
+    /// One of [`Subject`]'s names; empty for all.
+    subject: String,
+    /// The first day and the last, by the unit's own calendar; empty for no bound.
+    from: String,
+    until: String,
+}
+
+impl Wanted {
+    fn is_about(&self, subject: &Subject) -> bool {
+        self.subject == subject.token()
+    }
+
+    pub fn filter(&self) -> Result<AuditFilter, Failure> {
+        let subject = Subject::ALL.into_iter().find(|subject| subject.token() == self.subject);
+        if subject.is_none() && !self.subject.is_empty() {
+            return Err(Failure::Refused(format!("{:?} is not what entries are sorted by.", self.subject)));
+        }
+        let until = day(&self.until)?.and_then(|day| day.checked_add(1.day()).ok());
+        Ok(AuditFilter {
+            who: self.who.trim().to_owned(),
+            what: self.what.trim().to_owned(),
+            subject,
+            from: day(&self.from)?.and_then(begins),
+            until: until.and_then(begins),
+        })
+    }
+}
+
+fn day(typed: &str) -> Result<Option<Date>, Failure> {
+    let no = |_| Failure::Refused(format!("{typed:?} is not a date such as 2026-11-25."));
+    Some(typed).filter(|typed| !typed.is_empty()).map(|typed| typed.parse().map_err(no)).transpose()
+}
+
+fn begins(day: Date) -> Option<Timestamp> {
+    day.to_zoned_datetime(TimeZone::system()).ok().map(|midnight| midnight.timestamp())
 }
 
 pub async fn show(
     State(desk): State<Arc<Desk>>,
     Extension(visit): Extension<Visit>,
-    Query(filter): Query<Filter>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Failure> {
     let (frame, _) = Frame::new(&desk, visit, "Audit").await?;
-    let mut entries = desk.ask(|unit| unit.audit_entries(LATEST)).await?;
-    let wanted = filter.wanted.trim().to_lowercase();
-    entries.retain(|entry| {
-        wanted.is_empty()
-            || entry.who.to_lowercase().contains(&wanted)
-            || entry.what.to_lowercase().contains(&wanted)
+    let filter = wanted.filter()?;
+    let entries = desk.ask(move |unit| unit.audit_entries(&filter, SHOWN)).await?;
+    page(&Page { frame, entries, wanted })
+}
+
+/// The whole log as it stands, for `milepost audit verify`; read block by block, since it grows for years.
+pub async fn export(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Failure> {
+    let what = "the audit log".to_owned();
+    desk.audit(&visit.person, visit.from, Act::Exported { what }).await?;
+    let name = format!("audit-{}.jsonl", desk.unit.name());
+    let blocks = stream::try_unfold((desk, 0), |(desk, after)| async move {
+        let lines = desk.ask(move |unit| unit.audit_lines(after, BLOCK)).await;
+        let lines = lines.map_err(|_| std::io::Error::other("the audit log cannot be read"))?;
+        let next = after + lines.len() as u64;
+        let block = lines.into_iter().map(|line| line + "\n").collect::<String>();
+        Ok::<_, std::io::Error>((next > after).then_some((block, (desk, next))))
     });
-    page(&Page { frame, entries, wanted: filter.wanted })
+    Ok(file(&name, "application/jsonl", Body::from_stream(blocks)))
 }

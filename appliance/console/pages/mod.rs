@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod aim;
 pub mod alerts;
 pub mod audit;
+pub mod deployment;
 pub mod entrance;
 pub mod lists;
 pub mod maintenance;
