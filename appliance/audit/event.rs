@@ -25,6 +25,8 @@ pub enum Who {
 pub enum Event {
     Started {
         version: String,
+        /// SHA-256 of the configuration file; none where there is no file, as in the demo.
+        configuration: Option<Digest>,
     },
     Stopped,
     SignedIn {
@@ -161,6 +163,21 @@ pub enum Event {
         approval: String,
         from: Date,
         until: Date,
+    },
+    /// Something stored was found damaged: what, and what became of it.
+    DamageFound {
+        what: String,
+    },
+    /// The log ends before an entry that it once had: somebody cut it off, or exchanged the storage.
+    LogShortened {
+        /// The last entry that was found.
+        held: u64,
+        /// The last one that is known to have been written.
+        written: u64,
+    },
+    /// The disk refused entries for so long that memory could not hold them.
+    EntriesLost {
+        count: u64,
     },
     /// The log's last line was torn by a power cut and dropped: an append that had not returned.
     TornLineDropped {

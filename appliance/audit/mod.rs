@@ -32,7 +32,10 @@
 //! An entry is written and synced (a new file with its folder) before [`Audit::append`] returns: what it
 //! says happened was decided, and a power cut cannot make it unsaid. At start the last line is dropped if
 //! it is torn, which only an append that never returned can leave behind, and an entry of its own says
-//! so. Damage anywhere else stays as it is, for the check to find.
+//! so. Damage anywhere else stays as it is, for the check to find, and an entry says that it was found.
+//!
+//! Entries are never dropped to make room for others. While the disk refuses, a thousand wait in memory with
+//! their times; what finds no room there is counted, and an entry says how many.
 
 mod chain;
 mod event;
@@ -40,4 +43,4 @@ mod log;
 
 pub use chain::{Broken, Chain, Fault, Position, Summary, VerifyError, verify};
 pub use event::{Event, ServiceChange, Who};
-pub use log::{Audit, AuditError, Recovered};
+pub use log::{Audit, AuditError, Recovered, export};

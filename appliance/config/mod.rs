@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::crypto::Digest;
 use crate::words::{UnitId, UnitKind};
 use crate::{alert, capture, console, delivery, health, hotlist, passage, record, system, vision};
 
@@ -43,6 +44,9 @@ pub struct Config {
     pub position: system::PositionConfig,
     #[serde(default)]
     pub console: console::Config,
+    /// SHA-256 of the file that it was read from; None where it was made otherwise.
+    #[serde(skip)]
+    pub digest: Option<Digest>,
 }
 
 /// Section `[unit]`.
@@ -81,7 +85,8 @@ impl Config {
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file)
             .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        Ok(parse(&text, file)?)
+        let config: Self = parse(&text, file)?;
+        Ok(Self { digest: Some(Digest::of(text.as_bytes())), ..config })
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Counters {
     stored: [u64; COUNTERS],
     turn: [bool; COUNTERS],
     next_sequence: u64,
+    /// Of some counter neither cell was whole.
+    pub damaged: bool,
 }
 
 impl Counters {
@@ -38,18 +40,24 @@ impl Counters {
         let bytes = disk.read(&path).unwrap_or_default();
         let mut stored = [0; COUNTERS];
         let mut turn = [false; COUNTERS];
+        let mut damaged = false;
         for counter in 0..COUNTERS {
+            let mut broken = 0;
             for second in [false, true] {
                 let cell = bytes.get(offset(counter, second)..).and_then(|rest| rest.first_chunk::<CELL>());
-                let value = cell.and_then(|cell| value_of(counter, cell)).unwrap_or(0);
+                let value = cell.and_then(|cell| value_of(counter, cell));
+                broken += usize::from(value.is_none() && cell.is_some_and(|cell| *cell != [0; CELL]));
+                let value = value.unwrap_or(0);
                 if value > stored[counter] {
                     stored[counter] = value;
                     turn[counter] = !second;
                 }
             }
+            // One may be torn, and a second cell that was never written is zeros.
+            damaged |= broken > 0 && stored[counter] == 0;
         }
         let next_sequence = stored[Counter::Sequence as usize];
-        Self { disk, path, stored, turn, next_sequence }
+        Self { disk, path, stored, turn, next_sequence, damaged }
     }
 
     pub fn next_sequence(&mut self) -> u64 {

@@ -6,6 +6,11 @@ use crate::words::RecordId;
 pub enum RecordError {
     #[error("the records in {path} cannot be opened: {why}")]
     Open { path: PathBuf, why: String },
+    #[error(
+        "none of the records in {path} opens with this unit's key: give the unit the key back that they were stored with, or \
+         move the folder away to begin without them"
+    )]
+    OtherKey { path: PathBuf },
     #[error("the disk does not take records: {0}")]
     Disk(String),
     #[error("there is already a record {0}")]

@@ -7,7 +7,7 @@ use crate::words::RecordId;
 
 /// Records that the disk did not take: kept here, deliverable like the others, gone with the power.
 ///
-/// Overload policy: the oldest of what is no alert goes first, then the oldest alert.
+/// Overload policy: the oldest of what is no alert goes first, then the oldest alert, and those of the highest level last.
 pub(super) struct Memory {
     records: BTreeMap<u32, Held>,
     next: u32,
@@ -32,11 +32,13 @@ impl Memory {
         self.next += 1;
         let mut dropped = Vec::new();
         while self.bytes > self.max {
-            let mut oldest_first = self.records.iter();
-            let other = oldest_first.find(|(_, held)| held.sealed.slot.class() != Class::Alert);
-            let Some(number) = other.or(self.records.first_key_value()).map(|(&number, _)| number) else {
-                break;
+            // Alerts of the highest level last; of what is worth the same, the oldest first.
+            let worth = |held: &Held| match held.sealed.slot.class() {
+                Class::CriticalAlert => 2,
+                Class::Alert => 1,
+                _ => 0,
             };
+            let Some((&number, _)) = self.records.iter().min_by_key(|(_, held)| worth(held)) else { break };
             dropped.extend(self.take(number).map(|sealed| sealed.slot.class()));
         }
         dropped

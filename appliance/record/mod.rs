@@ -31,6 +31,7 @@
 //!                                  bound to its id; tag
 //! bodies/<number>.pack             large bodies (pictures) of one commit, likewise
 //! counters                         numbers that must not fall back
+//! check                            a constant, sealed: whether this is the key of these records
 //! ```
 //!
 //! A keys file and a bodies file with the same name are a *segment*. Three *shelves* keep apart what may be

@@ -127,6 +127,7 @@ impl Records {
         let expired = subjects.len() as u64;
         self.purge(&mut io, subjects, Reason::Expired)?;
         drop(io);
+        self.report_losses();
         if expired + back_on_disk > 0 {
             self.notify();
         }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     pub index: Index,
     pub memory: Memory,
     pub counts: Counts,
+    /// Losses while the disk refused, which the audit log could not hear of either.
+    pub unreported: BTreeMap<(Loss, Kind), u64>,
 }
 
 impl Shared {
@@ -109,6 +112,7 @@ impl Records {
         let files = Arc::new(Files {
             keys: folder.join("keys"),
             bodies: folder.join("bodies"),
+            check: folder.join("check"),
             slot_key: key.derive("record keys"),
             disk,
         });
@@ -121,6 +125,7 @@ impl Records {
         let mut recovered = opened.recovered;
         let counters = Counters::open(files.disk.clone(), folder);
         let memory = Memory::new((config.memory_mb << 20) as usize);
+        recovered.counters_damaged = counters.damaged;
         recovered.took = clock.now().since(&started);
         let records = Self {
             config,
@@ -129,13 +134,18 @@ impl Records {
             audit,
             io: Mutex::new(Io { writer: opened.writer, unfinished: None }),
             turn: Mutex::new(()),
-            state: Mutex::new(Shared { index: opened.index, memory, counts: Counts::default() }),
+            state: Mutex::new(Shared {
+                index: opened.index,
+                memory,
+                counts: Counts::default(),
+                unreported: BTreeMap::new(),
+            }),
             group: Group::new(),
             counters: Mutex::new(counters),
             changed: watch::Sender::new(0),
             _lock: lock,
         };
-        let damaged = recovered.bodies_missing;
+        let damaged = recovered.bodies_missing + recovered.unreadable;
         if damaged > 0 {
             records.count_loss(Loss::Damaged, None, damaged);
         }
@@ -291,6 +301,25 @@ impl Records {
     pub(super) fn count_loss(&self, loss: Loss, kind: Option<Kind>, count: u64) {
         *self.lock().counts.lost.entry(loss).or_default() += count;
         warn!(count, %loss, "records lost");
+        self.report_loss(loss, kind, count);
+    }
+
+    /// Tells the audit log what was lost while the disk refused, one entry for each reason and kind, once it takes
+    /// records again.
+    pub(super) fn report_losses(&self) {
+        let unreported = {
+            let mut state = self.lock();
+            if state.counts.disk_fault.is_some() {
+                return;
+            }
+            std::mem::take(&mut state.unreported)
+        };
+        for ((loss, kind), count) in unreported {
+            self.report_loss(loss, Some(kind), count);
+        }
+    }
+
+    fn report_loss(&self, loss: Loss, kind: Option<Kind>, count: u64) {
         let event = Event::RecordsLost {
             reason: loss.to_string(),
             kind: kind.map_or("unknown".to_owned(), |kind| kind.to_string()),

@@ -4,7 +4,10 @@
 //! | what is found | how it came to be | what is done |
 //! |---|---|---|
 //! | a slot of zeros | destroyed | nothing: there is no such record |
-//! | a slot that cannot be opened | a commit or a destruction was cut short, or the flash decayed | zeroed; counted as unreadable |
+//! | a slot that cannot be opened, short or with a sector of zeros in it | a commit or a destruction was cut short: nobody was told of it | zeroed; counted as cut short |
+//! | any other slot that cannot be opened | decay, or someone's hand | zeroed; a loss by damage |
+//! | no slot opens, nor does `check` | it is not this unit's key | refused: nothing is touched |
+//! | a keys file that cannot be read | the flash has failed there | left, and every pack with it: another start may read it |
 //! | a slot whose body is missing or short | only decay, or someone's hand: bodies are durable before slots | zeroed; counted as missing |
 //! | a body, bodies file or pack without a slot | a commit was cut short before its keys, or a removal before its end | removed |
 //! | a keys file without a record | all were destroyed, the removal was cut short | removed with its bodies |
@@ -17,7 +20,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::certificate::Certificate;
 use super::error::RecordError;
@@ -32,8 +35,14 @@ use crate::words::Moment;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
     pub records: u64,
-    /// Slots that could not be opened: cut short (then nobody was told that they are stored), or damaged.
+    /// Slots whose writing or destruction a power cut had cut short.
+    pub cut_short: u64,
+    /// Slots that were whole once and could not be opened.
     pub unreadable: u64,
+    /// Keys files that could not be read at all.
+    pub unreadable_files: u64,
+    /// Both copies of a counter were damaged: it began anew.
+    pub counters_damaged: bool,
     /// Records whose body was not there.
     pub bodies_missing: u64,
     /// Records of a purge that was finished.
@@ -51,11 +60,13 @@ pub(super) struct Opened {
 
 pub(super) fn recover(files: &Arc<Files>, segment_records: u16, now: Moment) -> Result<Opened, RecordError> {
     let listing = Listing::read(files)?;
+    check_key(files, &listing)?;
     let mut recovery = Recovery {
         files,
         writer: Writer::new(files.clone(), segment_records, listing.next_segment(), listing.next_pack()),
         index: Index::default(),
         recovered: Recovered::default(),
+        unread: BTreeSet::new(),
         now,
     };
     recovery.read_slots(&listing)?;
@@ -72,6 +83,8 @@ struct Recovery<'a> {
     writer: Writer,
     index: Index,
     recovered: Recovered,
+    /// Segments whose keys could not be read.
+    unread: BTreeSet<(Shelf, u32)>,
     now: Moment,
 }
 
@@ -81,6 +94,54 @@ struct Listing {
     keys: BTreeSet<(Shelf, u32)>,
     bodies: BTreeSet<(Shelf, u32)>,
     packs: BTreeSet<u32>,
+}
+
+/// What `check` holds, sealed.
+const CHECK: &[u8] = b"the key of these records";
+
+/// Refuses another unit's key before it takes every slot for damaged, and destroys it. One slot that opens is proof enough
+/// where `check` is damaged or missing.
+fn check_key(files: &Files, listing: &Listing) -> Result<(), RecordError> {
+    let opens = |sealed: Vec<u8>| files.slot_key.open(CHECK, &sealed).is_ok();
+    if files.disk.read(&files.check).is_ok_and(opens) {
+        return Ok(());
+    }
+    let mut foreign = false;
+    'keys: for &(shelf, segment) in &listing.keys {
+        let keys = files.disk.read(&files.keys_of(shelf, segment)).unwrap_or_default();
+        for (slot, bytes) in (0..=u16::MAX).zip(keys.chunks(SLOT)) {
+            match Slot::find(bytes, &files.slot_key, Place { shelf, segment, slot }) {
+                Found::InUse(_) => {
+                    foreign = false;
+                    break 'keys;
+                }
+                Found::Unreadable => foreign |= !is_cut_short(bytes, slot),
+                Found::Empty => {}
+            }
+        }
+    }
+    if foreign {
+        return Err(RecordError::OtherKey { path: files.keys.clone() });
+    }
+    let folder = files.check.parent().expect("it was joined to a folder");
+    let sealed = files.slot_key.seal(CHECK, CHECK);
+    let written = files.disk.write_at(&files.check, 0, &sealed);
+    let written =
+        written.and_then(|()| files.disk.sync(&files.check)).and_then(|()| files.disk.sync_folder(folder));
+    if let Err(error) = written {
+        warn!(%error, "the next start must look for a record to know its key");
+    }
+    Ok(())
+}
+
+/// Whether a slot that cannot be opened looks as a power cut leaves it: a disk writes whole sectors, so what was cut short
+/// lacks the end, or has a sector of zeros where the rest was to stand or was to be destroyed.
+fn is_cut_short(bytes: &[u8], slot: u16) -> bool {
+    const SECTOR: usize = 512;
+    let start = usize::from(slot) * SLOT % SECTOR;
+    let (first, second) = bytes.split_at((SECTOR - start).min(bytes.len()));
+    let is_zero = |part: &[u8]| !part.is_empty() && part.iter().all(|&byte| byte == 0);
+    bytes.len() < SLOT || is_zero(first) || is_zero(second)
 }
 
 impl Listing {
@@ -123,7 +184,16 @@ impl Recovery<'_> {
             packs.insert(number, self.length(&self.files.pack(number))?);
         }
         for &(shelf, number) in &listing.keys {
-            let keys = self.files.disk.read(&self.files.keys_of(shelf, number))?;
+            let path = self.files.keys_of(shelf, number);
+            let keys = match self.files.disk.read(&path) {
+                Ok(keys) => keys,
+                Err(error) => {
+                    error!(path = %path.display(), %error, "keys cannot be read; their records are not served");
+                    self.recovered.unreadable_files += 1;
+                    self.unread.insert((shelf, number));
+                    continue;
+                }
+            };
             let bodies = match listing.bodies.contains(&(shelf, number)) {
                 true => self.length(&self.files.bodies_of(shelf, number))?,
                 false => 0,
@@ -134,7 +204,10 @@ impl Recovery<'_> {
                 match Slot::find(bytes, &self.files.slot_key, place) {
                     Found::Empty => {}
                     Found::Unreadable => {
-                        self.recovered.unreadable += 1;
+                        match is_cut_short(bytes, slot) {
+                            true => self.recovered.cut_short += 1,
+                            false => self.recovered.unreadable += 1,
+                        }
                         gone.push(place);
                     }
                     Found::InUse(found) => {
@@ -208,8 +281,13 @@ impl Recovery<'_> {
 
     fn remove_unreferenced(&mut self, listing: &Listing) {
         let segments = listing.keys.union(&listing.bodies);
-        let empty = segments.filter(|&&(shelf, number)| !self.index.has_segment(shelf, number));
-        let packs = listing.packs.iter().filter(|&&number| !self.index.has_pack(number));
+        let is_empty = |place: &&(Shelf, u32)| {
+            !self.index.has_segment(place.0, place.1) && !self.unread.contains(*place)
+        };
+        let empty = segments.filter(is_empty);
+        // Which packs an unread file refers to is not known.
+        let is_free = |number: &&u32| self.unread.is_empty() && !self.index.has_pack(**number);
+        let packs = listing.packs.iter().filter(is_free);
         let removed = empty
             .map(|&(shelf, number)| self.files.remove_segment(shelf, number))
             .chain(packs.map(|&number| self.files.remove_pack(number)));
@@ -258,12 +336,16 @@ mod tests {
         }
 
         fn open(&self) -> (Records, Recovered) {
+            self.try_open().unwrap()
+        }
+
+        fn try_open(&self) -> Result<(Records, Recovered), RecordError> {
             let disk: Arc<dyn Disk> = self.disk.clone();
             let (audit, _) = Audit::open(Path::new("/audit"), disk.clone(), self.clock.clone()).unwrap();
             let policy = Policy::load(self.policy).unwrap();
             let config = Config { policy, segment_records: 4, ..Config::default() };
             let folder = Path::new("/records");
-            Records::open(config, folder, &self.key, disk, self.clock.clone(), Arc::new(audit)).unwrap()
+            Records::open(config, folder, &self.key, disk, self.clock.clone(), Arc::new(audit))
         }
 
         fn new_record(&self, kind: Kind, size: usize) -> NewRecord {
@@ -316,7 +398,51 @@ mod tests {
         assert_eq!((recovered.records, recovered.unreadable), (1, 1));
         assert!(records.fetch(damaged.0).is_err());
         assert!(records.fetch(kept.0).is_ok());
+        assert_eq!(records.counts().lost[&crate::record::Loss::Damaged], 1);
         assert_eq!(rig.open().1.unreadable, 0, "it is counted once");
+    }
+
+    #[test]
+    fn what_a_power_cut_leaves_of_a_slot_is_no_damage() {
+        let rig = Rig::new();
+        let (records, _) = rig.open();
+        for _ in 0..4 {
+            rig.store(&records, Kind::Alert, 10);
+        }
+        // The fourth slot lies on both sides of a sector's end: 480 to 512, and to 640.
+        rig.disk.write_at(&rig.files("1.keys")[0], 512, &[0; 128]).unwrap();
+        let (records, recovered) = rig.open();
+        assert_eq!((recovered.records, recovered.cut_short, recovered.unreadable), (3, 1, 0));
+        assert_eq!(records.counts().lost, [].into());
+        rig.disk.truncate(&rig.files("1.keys")[0], 400).unwrap();
+        assert_eq!((rig.open().1.records, rig.open().1.unreadable), (2, 0));
+    }
+
+    #[test]
+    fn another_units_key_is_refused_and_destroys_nothing() {
+        let mut rig = Rig::new();
+        let (records, _) = rig.open();
+        let (id, _) = rig.store(&records, Kind::Alert, 10);
+        let own = std::mem::replace(&mut rig.key, UnitKey::generate());
+        for _ in 0..2 {
+            let refused = rig.try_open().err();
+            assert!(matches!(refused, Some(RecordError::OtherKey { .. })), "{refused:?}");
+            // Also where the file that tells the key is gone.
+            let _ = rig.disk.remove(Path::new("/records/check"));
+        }
+        rig.key = own;
+        assert!(rig.open().0.fetch(id).is_ok());
+    }
+
+    #[test]
+    fn a_damaged_check_of_the_key_is_made_anew() {
+        let rig = Rig::new();
+        let (records, _) = rig.open();
+        let (id, _) = rig.store(&records, Kind::Alert, 10);
+        rig.disk.flip_bit(Path::new("/records/check"), 20);
+        assert!(rig.open().0.fetch(id).is_ok());
+        rig.disk.flip_bit(&rig.files("1.keys")[0], 40);
+        assert_eq!(rig.open().1.unreadable, 1, "the check knows the key, so the slot is what is damaged");
     }
 
     #[test]

@@ -138,11 +138,13 @@ impl Records {
         };
         let mut state = self.lock();
         let dropped: Vec<Class> = evidence.into_iter().flat_map(|sealed| state.memory.keep(sealed)).collect();
-        for (loss, count) in [(Loss::DiskRefused, other.len()), (Loss::MemoryFull, dropped.len())] {
-            if count > 0 {
-                *state.counts.lost.entry(loss).or_default() += count as u64;
-                warn!(count, %loss, "records lost");
-            }
+        let refused = other.iter().map(|sealed| (Loss::DiskRefused, sealed.slot.head.kind));
+        for (loss, kind) in refused.chain(dropped.iter().map(|class| (Loss::MemoryFull, class.kind()))) {
+            *state.counts.lost.entry(loss).or_default() += 1;
+            *state.unreported.entry((loss, kind)).or_default() += 1;
+        }
+        if other.len() + dropped.len() > 0 {
+            warn!(refused = other.len(), dropped = dropped.len(), "records lost: the disk refuses them");
         }
         result
     }

@@ -25,6 +25,8 @@ pub(super) struct Files {
     pub disk: Arc<dyn Disk>,
     pub keys: PathBuf,
     pub bodies: PathBuf,
+    /// Tells whose key it was; see `recovery.rs`.
+    pub check: PathBuf,
     pub slot_key: SealKey,
 }
 

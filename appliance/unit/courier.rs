@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::audit::Audit;
 use crate::record::{Counter, Kind, NewRecord, Records};
@@ -35,6 +35,10 @@ impl Courier {
     pub fn tick(&mut self, now: Moment) {
         if self.last.is_none_or(|last| now.since(&last) >= EVERY) {
             self.last = Some(now);
+            // What a full disk had refused goes out even if nothing new happens.
+            if let Err(error) = self.audit.retry() {
+                warn!(%error, "entries of the audit log wait in memory");
+            }
             if let Err(error) = self.carry(now) {
                 error!(error, "the audit log could not be taken to the server");
             }

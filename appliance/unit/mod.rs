@@ -13,6 +13,7 @@ mod integrity;
 mod live;
 mod manual;
 mod news;
+mod opening;
 mod place;
 mod pulse;
 mod read_record;
@@ -124,11 +125,11 @@ impl Unit {
         let (tally, board) = (Arc::new(Tally::default()), Arc::new(Board::default()));
 
         let disk = Arc::new(RealDisk);
-        let (audit, recovered) = Audit::open(&folder.join("audit"), disk.clone(), clock.clone())?;
-        let (kept, state_damage) = integrity::service(&saved, recovered.entries > 0)?;
+        let (audit, found_log) = Audit::open(&folder.join("audit"), disk.clone(), clock.clone())?;
+        let (kept, state_damage) = integrity::service(&saved, found_log.entries > 0)?;
         let audit = Arc::new(audit);
-        audit.append(Who::Unit, Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() })?;
-        let (records, _) = Records::open(
+        opening::begin(&audit, &saved, config.digest);
+        let (records, found_records) = Records::open(
             config.record.clone(),
             &folder.join("records"),
             key,
@@ -137,13 +138,15 @@ impl Unit {
             audit.clone(),
         )?;
         let records = Arc::new(records);
+        opening::tell_damage(&audit, &found_records);
+        let shortened = opening::compare(&audit, &found_log, &records);
         let (hotlist, updates, list_damage) = integrity::lists(&folder.join("lists"), key, &config.hotlist)?;
 
         let service = Service::new(kept, clock.now());
         let duty =
             Duty::new(service, saved.clone(), audit.clone(), records.clone(), news.clone(), clock.clone());
         let duty = Arc::new(duty);
-        state_damage.into_iter().chain(list_damage).for_each(|damage| duty.damaged(damage));
+        [state_damage, shortened, list_damage].into_iter().flatten().for_each(|damage| duty.damaged(damage));
         let mut background = vec![integrity::check_audit(audit.clone(), duty.clone())?];
 
         let (delivery, arrivals) = Delivery::start(

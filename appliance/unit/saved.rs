@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::place::Stance;
 use crate::console::{Deployed, ListsChecked};
-use crate::crypto::{SealKey, UnitKey};
+use crate::crypto::{Digest, SealKey, UnitKey};
 use crate::health::{Kept, Reference};
 use crate::system::write_durably;
 use crate::words::CameraId;
@@ -107,6 +107,15 @@ impl Saved {
 
     pub fn keep_deployment(&self, deployed: &Deployed) -> Result<(), SavedError> {
         self.store("deployment.json", deployed)
+    }
+
+    /// SHA-256 of the configuration file that the unit last started with.
+    pub fn configuration(&self) -> Result<Option<Digest>, SavedError> {
+        self.load("configuration.json")
+    }
+
+    pub fn keep_configuration(&self, digest: &Digest) -> Result<(), SavedError> {
+        self.store("configuration.json", digest)
     }
 
     fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SavedError> {
