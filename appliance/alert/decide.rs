@@ -35,6 +35,17 @@ struct What {
     plate: Option<Plate>,
 }
 
+impl What {
+    fn of(read: &Read, matched: &Match) -> Self {
+        Self {
+            camera: read.camera.clone(),
+            list: matched.list.list.clone(),
+            plate: (matched.kind == MatchKind::Pattern).then_some(matched.read_as),
+            entry: matched.entry.clone(),
+        }
+    }
+}
+
 impl Alerts {
     pub fn new(unit: UnitId, config: Config) -> Self {
         Self { unit, config, recent: Vec::new(), repeats: 0 }
@@ -54,6 +65,21 @@ impl Alerts {
         self.hit(matched).is_some()
     }
 
+    /// Which of a read's matches raised no alert, and why: for the audit log, once [`Alerts::decide`] has decided about it.
+    pub fn suppressed(&self, read: &Read, matches: &[Match]) -> Vec<(ListName, String)> {
+        let why = |matched: &Match| {
+            if self.hit(matched).is_none() {
+                let percent = matched.probability.value() * 100.0;
+                return Some(format!("too unlikely: {percent:.0} %"));
+            }
+            let what = What::of(read, matched);
+            let recent = self.recent.iter().find(|recent| recent.what == what)?;
+            (recent.alert.read != read.id)
+                .then(|| format!("the same vehicle had just raised the alert {}", recent.alert.id))
+        };
+        matches.iter().filter_map(|matched| Some((matched.list.list.clone(), why(matched)?))).collect()
+    }
+
     /// Reads of a vehicle that had just raised an alert, and were no better.
     pub fn repeats(&self) -> u64 {
         self.repeats
@@ -61,12 +87,7 @@ impl Alerts {
 
     fn decide_one(&mut self, read: &Read, best: &Candidate, matched: Match, now: Moment) -> Option<Alert> {
         let hit = self.hit(&matched)?;
-        let what = What {
-            camera: read.camera.clone(),
-            list: matched.list.list.clone(),
-            plate: (matched.kind == MatchKind::Pattern).then_some(matched.read_as),
-            entry: matched.entry.clone(),
-        };
+        let what = What::of(read, &matched);
         let mut alert = self.alert(read, best, matched, hit, now);
         if let Some(recent) = self.recent.iter_mut().find(|recent| recent.what == what) {
             recent.last = now.uptime;
@@ -246,6 +267,22 @@ mod tests {
         assert_ne!(again[0].id, first[0].id, "it was gone for 60 s");
         assert_eq!(again[0].revision, 1);
         assert_eq!(alerts.repeats(), 2);
+    }
+
+    #[test]
+    fn what_raises_no_alert_is_told_with_its_reason_and_an_alerts_own_read_is_not() {
+        let mut alerts = alerts();
+        let exact = matched("ABC123", MatchKind::Exact, 0.95, StateAgreement::Equal);
+        let unlikely = matched("ABC128", MatchKind::LookAlike, 0.1, StateAgreement::Equal);
+        let first = read("ABC123", 0.99, "north", at(0));
+        let raised = alerts.decide(&first, vec![exact.clone()], at(0)).remove(0);
+        let told = alerts.suppressed(&first, &[exact.clone(), unlikely]);
+        let list = exact.list.list.clone();
+        assert_eq!(told, [(list.clone(), "too unlikely: 10 %".to_owned())]);
+        let second = read("ABC123", 0.99, "north", at(9));
+        assert_eq!(alerts.decide(&second, vec![exact.clone()], at(9)), []);
+        let why = format!("the same vehicle had just raised the alert {}", raised.id);
+        assert_eq!(alerts.suppressed(&second, &[exact]), [(list, why)]);
     }
 
     #[test]

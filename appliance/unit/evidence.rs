@@ -23,7 +23,7 @@ use crate::passage::{Read, Verdict};
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::vision::jpeg;
-use crate::words::{Moment, RecordId, UnitId};
+use crate::words::{ListName, Moment, RecordId, UnitId};
 
 /// How long the thread waits for a read before it shows a sign of life and sweeps the store.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -108,17 +108,22 @@ impl Evidence {
 
     fn take(&mut self, verdict: &Verdict, now: Moment) {
         let read = verdict.read();
-        let mut matches = self.hotlist.matches(&read.reading, &read.state, now.wall);
-        matches.retain(|matched| self.alerts.concerns(matched));
+        let found = self.hotlist.matches(&read.reading, &read.state, now.wall);
+        let matches: Vec<Match> =
+            found.iter().filter(|matched| self.alerts.concerns(matched)).cloned().collect();
         let alerts = self.alerts.decide(read, matches.clone(), now);
         for alert in alerts {
             if self.duty.is_in_service() {
                 self.raise(alert, read);
             } else {
-                self.suppress(&alert);
+                let why = "the unit is out of service".to_owned();
+                self.suppress(read, alert.matched.list.list.clone(), why);
             }
         }
         if let Verdict::Final(read) = verdict {
+            for (list, why) in self.alerts.suppressed(read, &found) {
+                self.suppress(read, list, why);
+            }
             self.keep(read, &matches);
         }
     }
@@ -158,12 +163,8 @@ impl Evidence {
         self.tell(News::Alert(Box::new(alert)));
     }
 
-    fn suppress(&self, alert: &Alert) {
-        self.note(Event::AlertSuppressed {
-            read: alert.read,
-            list: alert.matched.list.list.clone(),
-            why: "the unit is out of service".to_owned(),
-        });
+    fn suppress(&self, read: &Read, list: ListName, why: String) {
+        self.note(Event::AlertSuppressed { read: read.id, list, why });
     }
 
     fn keep(&self, read: &Read, matches: &[Match]) {
