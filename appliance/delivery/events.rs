@@ -20,6 +20,9 @@ pub struct Event {
     pub event_type: String,
     /// When the recorded thing happened, by the unit's clock.
     pub time: Timestamp,
+    /// False: no time service kept that clock, and `time` may be off by any amount.
+    #[serde(default)]
+    pub clocktrusted: bool,
     datacontenttype: String,
     /// Counts the unit's messages within one session (see the birth message), so that a gap shows. Zero-padded
     /// decimal, as CloudEvents wants it to sort as text.
@@ -54,6 +57,7 @@ impl Event {
             source: Self::source_of(unit),
             event_type: event_type(parcel.kind).into(),
             time: parcel.captured,
+            clocktrusted: parcel.clock_trusted,
             datacontenttype: "application/json".into(),
             sequence: format!("{sequence:010}"),
             historical,
@@ -115,7 +119,7 @@ mod tests {
 
     fn parcel(body: &[u8]) -> Parcel {
         let captured = "2026-03-01T12:00:00Z".parse().unwrap();
-        Parcel { id: RecordId::new(), kind: Kind::Alert, captured, body: body.to_vec() }
+        Parcel { id: RecordId::new(), kind: Kind::Alert, captured, clock_trusted: false, body: body.to_vec() }
     }
 
     fn unit() -> UnitId {

@@ -53,6 +53,8 @@ pub struct Parcel {
     pub kind: Kind,
     /// When the recorded thing happened.
     pub captured: Timestamp,
+    /// Whether a time service kept the clock then.
+    pub clock_trusted: bool,
     /// JSON, or a JPEG for the pictures. Receipts name its SHA-256.
     pub body: Vec<u8>,
 }
@@ -121,7 +123,7 @@ impl MemoryShelf {
 
     pub fn put(&self, kind: Kind, captured: Timestamp, body: Vec<u8>) -> RecordId {
         let id = RecordId::new();
-        self.lock().insert(id, (Parcel { id, kind, captured, body }, false));
+        self.lock().insert(id, (Parcel { id, kind, captured, clock_trusted: true, body }, false));
         self.changed.send_modify(|changes| *changes += 1);
         id
     }

@@ -33,7 +33,7 @@ impl Shelf for Records {
     fn fetch(&self, id: RecordId) -> Result<Option<Parcel>, ShelfError> {
         match Records::fetch(self, id) {
             Ok(fetched) => {
-                let record::Head { kind, hit, captured, .. } = fetched.head;
+                let record::Head { kind, hit, captured, clock_trusted, .. } = fetched.head;
                 let kind = match (kind, hit) {
                     (record::Kind::Alert | record::Kind::CriticalAlert, _) => Kind::Alert,
                     (record::Kind::Picture, true) => Kind::AlertPicture,
@@ -45,7 +45,7 @@ impl Shelf for Records {
                     (record::Kind::Certificate, _) => Kind::PurgeCertificate,
                     (record::Kind::Read, _) => Kind::Read,
                 };
-                Ok(Some(Parcel { id, kind, captured, body: fetched.body }))
+                Ok(Some(Parcel { id, kind, captured, clock_trusted, body: fetched.body }))
             }
             Err(RecordError::Unknown(_)) => Ok(None),
             Err(error) => Err(ShelfError { id, reason: error.to_string() }),

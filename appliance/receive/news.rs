@@ -120,7 +120,13 @@ mod tests {
         let unit = UnitId::parse("north-7").unwrap();
         let at: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let body = br#"{"text":"ABC123","state":"ma","camera":"east\u001b[2J","matched":{"entry":{"category":"stolen"}}}"#;
-        let parcel = Parcel { id: RecordId::new(), kind: Kind::Alert, captured: at, body: body.to_vec() };
+        let parcel = Parcel {
+            id: RecordId::new(),
+            kind: Kind::Alert,
+            captured: at,
+            clock_trusted: true,
+            body: body.to_vec(),
+        };
         let event = Event::wrap(&unit, parcel, 0, true).unwrap();
         let line = News::event(at, unit.clone(), event, Novelty::Known).to_string();
         let expected = "2026-03-01T12:00:00Z  north-7: alert ABC123 (MA), stolen at east[2J, \

@@ -269,7 +269,7 @@ mod tests {
 
     fn event(id: RecordId, body: &str) -> Event {
         let captured = "2026-03-01T12:00:00Z".parse().unwrap();
-        let parcel = Parcel { id, kind: Kind::Read, captured, body: body.into() };
+        let parcel = Parcel { id, kind: Kind::Read, captured, clock_trusted: true, body: body.into() };
         Event::wrap(&unit(), parcel, 0, false).unwrap()
     }
 
