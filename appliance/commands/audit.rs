@@ -1,20 +1,31 @@
-//! `milepost audit`: checks what a unit exported.
+//! `milepost audit`: takes the log out of a unit or of what the department received, and checks it; checks a unit's logbook.
+
+mod copies;
+mod verdict;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use crate::audit::{Summary, VerifyError, verify};
+use crate::audit;
 use crate::crypto::Digest;
 use crate::enroll::Statement;
+use crate::words::UnitId;
 
-/// Check what a unit exported: its audit log, its logbook
+/// Take out the log of accesses and decisions, and check that nobody touched it
+///
+/// To compare what a unit holds with what the department received:
+///
+///   milepost audit export --state-dir /var/lib/milepost --out unit.jsonl       (on the unit)
+///   milepost audit collect received --unit north-7 --out department.jsonl      (at the department)
+///   milepost audit verify unit.jsonl --copy department.jsonl
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct AuditArgs {
     #[command(subcommand)]
     command: AuditCommand,
@@ -26,6 +37,26 @@ enum AuditCommand {
     Verify(VerifyArgs),
     /// Check the logbook of maintenance and deployment that a unit signed, and print what it says
     Statement(StatementArgs),
+    /// Write a unit's whole log into one file; the unit may be running
+    Export {
+        /// The unit's state_dir
+        #[arg(long, default_value = "/var/lib/milepost", value_name = "FOLDER")]
+        state_dir: PathBuf,
+        /// The file to write; - is standard output
+        #[arg(long, default_value = "-", value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write what `milepost receive` has stored of a unit's log into one file
+    Collect {
+        /// The folder of `milepost receive`
+        received: PathBuf,
+        /// Whose log
+        #[arg(long)]
+        unit: UnitId,
+        /// The file to write; - is standard output
+        #[arg(long, default_value = "-", value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -33,8 +64,11 @@ struct VerifyArgs {
     /// The exported log (JSON lines); - reads standard input
     file: PathBuf,
     /// A hash that must be in the log, from a purge certificate or an earlier check: shows a cut-off end
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", conflicts_with = "copy")]
     head: Option<Digest>,
+    /// Another copy of the same log: its last line must be in this one, which shows an end that was cut off or written anew
+    #[arg(long, value_name = "FILE")]
+    copy: Option<PathBuf>,
     /// The hash before the first line, for a part that does not begin with entry 1
     #[arg(long, value_name = "HASH")]
     after: Option<Digest>,
@@ -51,19 +85,34 @@ struct StatementArgs {
 
 impl AuditArgs {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let args = match self.command {
-            AuditCommand::Verify(args) => args,
-            AuditCommand::Statement(args) => return statement(&args),
-        };
-        let log: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
-            Box::new(std::io::stdin().lock())
-        } else {
-            let file = File::open(&args.file)
-                .with_context(|| format!("{} cannot be opened", args.file.display()))?;
-            Box::new(BufReader::new(file))
-        };
-        judge(log, &args, &mut std::io::stdout().lock())
+        match self.command {
+            AuditCommand::Verify(args) => verify(&args),
+            AuditCommand::Statement(args) => statement(&args),
+            AuditCommand::Export { state_dir, out } => {
+                let folder = state_dir.join("audit");
+                to(&out, |out| Ok(audit::export(&folder, out)?))
+            }
+            AuditCommand::Collect { received, unit, out } => {
+                let lines = copies::collect(&received, &unit)?;
+                anyhow::ensure!(!lines.is_empty(), "{} holds no audit log of {unit}", received.display());
+                to(&out, |out| {
+                    lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+                    Ok(lines.len() as u64)
+                })
+            }
+        }
     }
+}
+
+fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let head = match &args.copy {
+        Some(copy) => {
+            Some(copies::last_hash(open(copy)?).with_context(|| format!("reading {}", copy.display()))?)
+        }
+        None => args.head,
+    };
+    let name = args.file.display().to_string();
+    verdict::judge(open(&args.file)?, &name, args.after, head, &mut std::io::stdout().lock())
 }
 
 fn statement(args: &StatementArgs) -> anyhow::Result<ExitCode> {
@@ -78,68 +127,24 @@ fn statement(args: &StatementArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn judge(log: impl BufRead, args: &VerifyArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let name = args.file.display();
-    match verify(log, args.after, args.head) {
-        Ok(summary) => {
-            writeln!(out, "{name} is whole: {}.", sentence(&summary, args.head.is_some()))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(VerifyError::Broken(broken)) => {
-            writeln!(out, "{name} is broken at {broken}.")?;
-            Ok(ExitCode::FAILURE)
-        }
-        Err(error @ VerifyError::Read(_)) => Err(error).with_context(|| format!("checking {name}")),
+fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdin().lock()));
     }
+    let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
-fn sentence(summary: &Summary, head_known: bool) -> String {
-    let (Some(first), Some(last), Some(head)) = (summary.first, summary.last, summary.head) else {
-        return "it has no entries".to_owned();
-    };
-    let end = if head_known {
-        "and it holds the expected head"
-    } else {
-        "a cut-off end would not show without --head"
-    };
-    format!(
-        "{} entries from {first} to {last}, the last is number {} with hash {}; {end}",
-        summary.entries, head.number, head.hash
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::audit::{Chain, Event, Who};
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        audit: AuditArgs,
+/// Writes to a new file or to standard output, and says how many entries.
+fn to(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<u64>) -> anyhow::Result<ExitCode> {
+    if path.as_os_str() == "-" {
+        write(&mut std::io::stdout().lock())?;
+        return Ok(ExitCode::SUCCESS);
     }
-
-    fn say(log: &str, options: &[&str]) -> (ExitCode, String) {
-        let program = Program::parse_from(["audit", "verify", "log"].iter().chain(options));
-        let AuditCommand::Verify(args) = program.audit.command else { panic!("another command") };
-        let mut out = Vec::new();
-        let code = judge(log.as_bytes(), &args, &mut out).unwrap();
-        (code, String::from_utf8(out).unwrap())
-    }
-
-    #[test]
-    fn says_in_a_sentence_what_it_found() {
-        let (line, chain) =
-            Chain::start().write(jiff::Timestamp::UNIX_EPOCH, true, &Who::Unit, &Event::Stopped);
-        let head = chain.head().unwrap().hash.to_string();
-        let (code, text) = say(&line, &["--head", &head]);
-        assert_eq!(code, ExitCode::SUCCESS);
-        assert!(text.starts_with("log is whole: 1 entries from 1970-01-01T00:00:00Z"), "{text}");
-
-        let (code, text) = say(&line.replace("stopped", "started"), &[]);
-        assert_eq!(code, ExitCode::FAILURE);
-        assert_eq!(text, "log is broken at line 1: its hash does not fit its text: the line was changed.\n");
-    }
+    let file = File::create_new(path).with_context(|| format!("{} cannot be made", path.display()))?;
+    let mut file = BufWriter::new(file);
+    let entries = write(&mut file)?;
+    file.into_inner()?.sync_all()?;
+    println!("{entries} entries in {}; check them with: milepost audit verify {0}", path.display());
+    Ok(ExitCode::SUCCESS)
 }
