@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench fuzz kill-test lint advisories packages build units deb deb-test
+.PHONY: help demo test accuracy bench fuzz kill-test fips lint advisories packages build units deb deb-test
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
@@ -38,6 +38,10 @@ fuzz: packages ## libFuzzer on one parser of outside bytes: PARSER=manifest SECO
 kill-test: packages ## kill -9 a unit under load with its broker and receiver, KILLS=1000 times; then as often amid list updates
 	MILEPOST_KILLS=$(KILLS) cargo test --release --locked --test kills -- killed_at_any_instant --nocapture
 	MILEPOST_KILLS=$(KILLS) cargo test --release --locked --test hotlist -- a_process_killed --nocapture
+
+fips: packages ## the program with the FIPS 140-3 module of AWS-LC, in target/fips/release; needs the Debian packages cmake and golang-go
+	cargo build --release --locked --features fips --target-dir target/fips
+	@target/fips/release/milepost --version
 
 lint: packages $(CARGO_DENY) ## formatting, clippy, licences
 	cargo fmt --check
