@@ -19,7 +19,9 @@ pub enum ModuleError {
         "this is a FIPS build, and AWS-LC does not run in its validated mode ({0}): install the build as it came"
     )]
     Library(&'static str),
-    #[error("this is a FIPS build, and TLS would go outside of the FIPS module: install the build as it came")]
+    #[error(
+        "this is a FIPS build, and TLS would go outside of the FIPS module: install the build as it came"
+    )]
     Tls,
 }
 
