@@ -521,12 +521,10 @@ impl Effects {
     }
 
     fn refused(&mut self, list: Option<&ListName>, why: Refusal) {
-        tracing::warn!(list = list.map(ListName::as_str), %why, "refused a message about a hot list");
         self.0.push(Effect::Refused { list: list.cloned(), why });
     }
 
     fn installed(&mut self, list: &ListName, current: &Current, base: Option<u64>) {
-        tracing::info!(%list, version = current.version, entries = current.count, "a hot list is in force");
         self.0.push(Effect::Installed(Installed {
             version: current.list_version(list),
             entries: current.count,
