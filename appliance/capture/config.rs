@@ -39,6 +39,10 @@ pub struct Config {
     /// Threads of a software decoder. Default 1, which decodes 1080p30 and delays no frame; more for 4K.
     #[serde(default = "default_decoder_threads")]
     pub decoder_threads: NonZeroU8,
+    /// The lens' horizontal angle of view in degrees, by which shifts in the picture are told as turns of the camera.
+    /// Default: not known, and 30 is assumed.
+    #[serde(default)]
+    pub view_angle_deg: Option<ViewAngle>,
     /// What the cars of `scene:traffic` carry, in turn, as `"ABC123"` or `"ABC123;ma"`. Default: invented.
     #[serde(default)]
     pub plates: Vec<ScenePlate>,
@@ -56,6 +60,7 @@ impl Config {
             repeat: default_repeat(),
             picture_ms: default_picture_ms(),
             decoder_threads: default_decoder_threads(),
+            view_angle_deg: None,
             plates: Vec::new(),
         }
     }
@@ -75,6 +80,29 @@ fn default_picture_ms() -> NonZeroU32 {
 
 fn default_decoder_threads() -> NonZeroU8 {
     NonZeroU8::MIN
+}
+
+/// A lens' horizontal angle of view, in degrees.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f32")]
+pub struct ViewAngle(f32);
+
+impl ViewAngle {
+    pub fn degrees(self) -> f32 {
+        self.0
+    }
+}
+
+impl TryFrom<f32> for ViewAngle {
+    type Error = String;
+
+    fn try_from(degrees: f32) -> Result<Self, Self::Error> {
+        if (1.0..=150.0).contains(&degrees) {
+            Ok(Self(degrees))
+        } else {
+            Err(format!("{degrees} is no lens' angle of view: give degrees from 1 to 150"))
+        }
+    }
 }
 
 /// Where a password is kept.
@@ -150,6 +178,7 @@ mod tests {
         let mistake = |text: &str| toml::from_str::<Config>(text).unwrap_err().to_string();
         assert!(mistake(r#"source = "scene:traffic""#.replace("source", "sauce").as_str()).contains("sauce"));
         assert!(mistake("source = \"scene:traffic\"\npicture_ms = 0").contains("picture_ms"));
+        assert!(mistake("source = \"scene:traffic\"\nview_angle_deg = 0").contains("1 to 150"));
         assert!(mistake("source = \"scene:traffic\"\nplates = [\"A!\"]").contains("'!' cannot stand"));
     }
 

@@ -25,7 +25,7 @@ mod source;
 mod v4l2;
 
 pub use camera::{Capture, StartError};
-pub use config::{Config, PasswordFrom, TlsTrust, Transport};
+pub use config::{Config, PasswordFrom, TlsTrust, Transport, ViewAngle};
 pub use frame::{Chroma, Frame, OwnedPlanes, Plane, Planes};
 pub use latest::Latest;
 pub use link::{LinkFault, LinkState, LinkStatus, Stream};

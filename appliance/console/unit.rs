@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::alert::Alert;
+use crate::health::{Displacement, Lane, LaneShift, Light};
 use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
 use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, UnitId};
 
@@ -37,6 +38,11 @@ pub trait Unit: Send + Sync + 'static {
     /// The console awaits the next picture, so while the sender's `receiver_count()` is above zero someone is
     /// looking, and while it is zero nothing needs to be encoded.
     fn live(&self, camera: &CameraId) -> Option<watch::Receiver<Option<Arc<LivePicture>>>>;
+
+    /// Where each camera looks against where it was aimed.
+    fn aims(&self) -> Vec<AimView>;
+    /// JPEG; None where there is no such camera or picture.
+    fn aim_picture(&self, camera: &CameraId, which: AimPicture) -> Option<Vec<u8>>;
 
     /// The latest alerts, newest first.
     fn alerts(&self, limit: usize) -> Vec<AlertView>;
@@ -138,6 +144,39 @@ pub struct CameraView {
     pub link: Link,
     /// Frames a second, averaged over a few seconds.
     pub fps: f32,
+}
+
+/// How a camera is aimed, against the references that were taken when a person verified it.
+#[derive(Debug, Clone, Serialize)]
+pub struct AimView {
+    pub camera: CameraId,
+    /// Who verified the aim, and when; None where nobody has.
+    pub verified: Option<(PersonName, Timestamp)>,
+    /// The person's own first.
+    pub references: Vec<ReferenceView>,
+    /// None where nobody has verified the aim, or where the picture shows nothing to compare.
+    pub displacement: Option<Displacement>,
+    /// The lanes that the unit learned from the plates that passed; empty before enough did.
+    pub lanes: Vec<Lane>,
+    /// How vehicles pass now against then.
+    pub lane_shift: Option<LaneShift>,
+}
+
+/// One of the views that the aim is judged by.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ReferenceView {
+    pub light: Light,
+    pub at: Timestamp,
+    /// Whether the unit took it, within the aim that the person had verified.
+    pub learned: bool,
+}
+
+/// Pictures to lay side by side: of one size, grey, the street without its traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AimPicture {
+    Now,
+    /// The newest reference in this light.
+    Then(Light),
 }
 
 /// A connection to something outside the unit.

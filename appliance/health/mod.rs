@@ -4,21 +4,35 @@
 //! delivered: it is handed frames and facts.
 
 mod alignment;
+mod background;
 mod camera;
+mod displacement;
+mod geometry;
+mod grid;
+mod image;
 mod reason;
+mod references;
+mod registration;
 mod report;
+#[cfg(test)]
+mod scenes;
 mod service;
+mod similarity;
+mod smear;
 mod view;
 
-pub use alignment::{AlignmentWatch, Reference, Shift};
 pub use camera::{CameraView, CameraWatch};
+pub use displacement::{Displacement, Limits, MOVED, VIEW_ANGLE_ASSUMED_DEG};
+pub use geometry::{Lane, LaneShift, Lanes};
 pub use reason::{Reason, Severity};
+pub use references::{Light, Reference, References};
 pub use report::{
     AimVerified, BrokerReport, CameraReport, Config, Facts, HealthReport, PlaceReport, RecordReport,
     ServiceReport,
 };
 pub use service::{Change, Damage, Finding, Kept, ReturnRefused, Service, ServiceState, Standing};
-pub use view::{Look, ViewMeasure, ViewWatch};
+pub use smear::PlateBlur;
+pub use view::ViewMeasure;
 
 /// A check that could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -1,16 +1,36 @@
 //! What a camera's picture is like, once a second, on a reduced frame.
 
+use std::collections::VecDeque;
+
 use opencv::boxed_ref::BoxedRef;
 use opencv::core::{self, CV_8UC1, Mat, Scalar, Size, ToInputArray};
 use opencv::imgproc;
 use opencv::prelude::*;
 
 use super::HealthError;
-use crate::capture::Plane;
+use super::grid::{self, Texture};
+use super::references::{Light, colour};
+use crate::capture::{Frame, Plane};
 
-/// Frames are reduced to this width before anything is measured: enough for edges a few pixels wide in a
-/// 1280 px frame, and cheap.
-const LOOK_WIDTH: usize = 320;
+/// Frames are reduced to about this width before anything is measured: what a defocused lens loses is still there,
+/// and the sensor's noise is halved.
+const LOOK_WIDTH: i32 = 640;
+
+/// Samples at least so bright are burnt out.
+const BURNT: f64 = 250.0;
+
+/// Weight of a new look in what is told of a cell: a passing car is gone from it in a few seconds.
+const FADE: f32 = 0.25;
+
+/// Share of samples that differ below which a picture repeats the one before: a decoder's rounding, a clock in a corner.
+const REPEATED: f32 = 0.005;
+
+/// Mean difference, in luma steps, of a repeated picture that was encoded anew.
+const ENCODED_ANEW: f64 = 1.0;
+
+/// Looks over which a stream is judged as frozen, and how many of them must repeat the one before.
+const FROZEN_WINDOW: usize = 8;
+const FROZEN_REPEATS: usize = 6;
 
 /// The numbers of one look at a picture.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -19,54 +39,107 @@ pub struct ViewMeasure {
     pub brightness: f32,
     /// Standard deviation of luma.
     pub contrast: f32,
-    /// Variance of the Laplacian of the frame at half its size, in squared luma steps: finer than the reduced
-    /// look, because focus is lost there first.
+    /// How much of its coarse detail the picture also has finely, over all its cells; falls with blur, not with light.
     pub sharpness: f32,
     /// Share of luma samples at 250 or above.
     pub blinded: f32,
-    /// Whether this picture equals the one before, sample for sample. A live sensor's noise never repeats.
+    /// Standard deviation of the sensor's noise in the reduced picture, in luma steps.
+    pub noise: f32,
+    pub light: Light,
+    /// Whether this picture repeats the one before. A live sensor's noise never does.
     pub same_as_before: bool,
 }
 
-/// A reduced frame, and the factor that leads from its pixels to the frame's.
-pub struct Look {
-    pub(super) picture: Mat,
-    pub(super) scale: f64,
+/// A frame reduced for measuring.
+pub(super) struct Look {
+    pub picture: Mat,
+    /// Leads from its pixels to the frame's.
+    pub factor: f64,
 }
 
 /// Measures one camera's pictures.
 #[derive(Default)]
-pub struct ViewWatch {
+pub(super) struct ViewWatch {
     before: Option<Mat>,
+    /// Of the last looks: what became of the picture since the one before.
+    changes: VecDeque<Change>,
+    pub texture: Texture,
+    /// Share of burnt out samples by cell.
+    pub burnt: Vec<f32>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Change {
+    Repeated,
+    EncodedAnew,
+    Changed,
 }
 
 impl ViewWatch {
-    pub fn look(&mut self, luma: Plane<'_>) -> Result<(Look, ViewMeasure), HealthError> {
-        let frame = mat_of(&luma)?;
-        let look = reduced(&frame)?;
+    pub fn look(&mut self, frame: &Frame) -> Result<(Look, ViewMeasure), HealthError> {
+        let luma = mat_of(&frame.luma())?;
+        let look = reduced(&luma)?;
+        if self.before.as_ref().is_some_and(|before| before.size().ok() != look.picture.size().ok()) {
+            *self = Self::default();
+        }
+        let (change, noise) = self.changed(&look.picture)?;
+        if self.changes.len() == FROZEN_WINDOW {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(change);
+        self.texture.blend(Texture::of(&look.picture, noise)?, FADE);
+        let mut bright = Mat::default();
+        core::compare(&look.picture, &Scalar::all(BURNT), &mut bright, core::CMP_GE)?;
+        let burnt = grid::cells(&bright, &look.picture)?.into_iter().map(|mean| mean / 255.0);
+        if self.burnt.len() == self.texture.cells() {
+            self.burnt.iter_mut().zip(burnt).for_each(|(old, new)| *old += FADE * (new - *old));
+        } else {
+            self.burnt = burnt.collect();
+        }
 
         let (mut mean, mut deviation) = (Mat::default(), Mat::default());
         core::mean_std_dev(&look.picture, &mut mean, &mut deviation, &core::no_array())?;
-        let mut bright = Mat::default();
-        core::compare(&look.picture, &Scalar::all(250.0), &mut bright, core::CMP_GE)?;
-
+        let brightness = *mean.at::<f64>(0)? as f32;
         let measure = ViewMeasure {
-            brightness: *mean.at::<f64>(0)? as f32,
+            brightness,
             contrast: *deviation.at::<f64>(0)? as f32,
-            sharpness: sharpness(&frame)?,
+            sharpness: self.texture.overall_sharpness(),
             blinded: core::count_non_zero(&bright)? as f32 / look.picture.total() as f32,
-            same_as_before: self.repeats(&look.picture)?,
+            noise: noise.sqrt(),
+            light: Light::of(brightness, frame.chroma().map(colour)),
+            same_as_before: change == Change::Repeated,
         };
         self.before = Some(look.picture.try_clone()?);
         Ok((look, measure))
     }
 
-    fn repeats(&self, picture: &Mat) -> Result<bool, HealthError> {
-        let Some(before) = self.before.as_ref().filter(|before| before.size().ok() == picture.size().ok())
-        else {
-            return Ok(false);
+    /// Whether the stream shows one picture for ever. A frozen picture may be encoded anew now and then, and then
+    /// differs by a trifle.
+    pub fn is_frozen(&self) -> bool {
+        let repeats = self.changes.iter().filter(|change| **change == Change::Repeated).count();
+        self.changes.len() == FROZEN_WINDOW
+            && repeats >= FROZEN_REPEATS
+            && !self.changes.contains(&Change::Changed)
+    }
+
+    /// What became of the picture since the look before, and the variance of the sensor's noise: that of the quietest
+    /// quarter of the cells, which nothing moves in.
+    fn changed(&self, picture: &Mat) -> Result<(Change, f32), HealthError> {
+        let Some(before) = &self.before else { return Ok((Change::Changed, 0.0)) };
+        let mut difference = Mat::default();
+        core::absdiff(before, picture, &mut difference)?;
+        let share = core::count_non_zero(&difference)? as f32 / picture.total() as f32;
+        let mean = core::mean(&difference, &core::no_array())?[0];
+        let change = match () {
+            () if share <= REPEATED => Change::Repeated,
+            () if mean <= ENCODED_ANEW => Change::EncodedAnew,
+            () => Change::Changed,
         };
-        Ok(core::norm2(before, picture, core::NORM_INF, &core::no_array())? == 0.0)
+        let mut squared = Mat::default();
+        core::multiply(&difference, &difference, &mut squared, 0.5, core::CV_32F)?;
+        let mut variances = grid::cells(&squared, picture)?;
+        variances.sort_by(f32::total_cmp);
+        Ok((change, variances[variances.len() / 4]))
     }
 }
 
@@ -91,53 +164,67 @@ fn mat_of<'a>(plane: &Plane<'a>) -> Result<BoxedRef<'a, Mat>, HealthError> {
 
 fn reduced(frame: &(impl MatTraitConst + ToInputArray)) -> Result<Look, HealthError> {
     // Whole-number reduction: OpenCV averages whole blocks there, several times as fast as odd sizes.
-    let factor = (frame.cols() / LOOK_WIDTH as i32).max(1);
+    let factor = ((frame.cols() + LOOK_WIDTH / 2) / LOOK_WIDTH).max(1);
     let size = Size::new((frame.cols() / factor).max(1), (frame.rows() / factor).max(1));
     let mut picture = Mat::default();
     imgproc::resize(frame, &mut picture, size, 0.0, 0.0, imgproc::INTER_AREA)?;
-    Ok(Look { picture, scale: f64::from(factor) })
-}
-
-fn sharpness(frame: &impl ToInputArray) -> Result<f32, HealthError> {
-    let mut half = Mat::default();
-    imgproc::resize(frame, &mut half, Size::default(), 0.5, 0.5, imgproc::INTER_AREA)?;
-    let mut edges = Mat::default();
-    imgproc::laplacian(&half, &mut edges, core::CV_16S, 3, 1.0, 0.0, core::BORDER_DEFAULT)?;
-    let (mut mean, mut deviation) = (Mat::default(), Mat::default());
-    core::mean_std_dev(&edges, &mut mean, &mut deviation, &core::no_array())?;
-    Ok(deviation.at::<f64>(0)?.powi(2) as f32)
+    Ok(Look { picture, factor: f64::from(factor) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
 
-    fn plane(data: &[u8], width: usize) -> Plane<'_> {
-        Plane { data, width, height: data.len() / width, stride: width }
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::capture::OwnedPlanes;
+    use crate::words::{CameraId, Moment};
+
+    fn frame(luma: Vec<u8>, width: usize) -> Frame {
+        let height = luma.len() / width;
+        let taken = Moment { uptime: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
+        let planes = Arc::new(OwnedPlanes::grey(luma, width, height));
+        Frame::new(CameraId::parse("lane-1").unwrap(), taken, 0, planes)
     }
 
-    fn checkers(amplitude: u8) -> Vec<u8> {
-        (0..640 * 360)
-            .map(|i| if (i % 640 / 16 + i / 640 / 16) % 2 == 0 { 60 } else { 60 + amplitude })
-            .collect()
+    fn checkers(amplitude: u8) -> Frame {
+        let sample = |i| if (i % 640 / 16 + i / 640 / 16) % 2 == 0 { 60 } else { 60 + amplitude };
+        frame((0..640 * 360).map(sample).collect(), 640)
     }
 
     #[test]
     fn measures_light_contrast_and_repetition() {
         let mut watch = ViewWatch::default();
-        let (_, first) = watch.look(plane(&checkers(100), 640)).unwrap();
+        let (_, first) = watch.look(&checkers(100)).unwrap();
         assert!((first.brightness - 110.0).abs() < 2.0, "{first:?}");
         assert!((first.contrast - 50.0).abs() < 5.0, "{first:?}");
         assert!(!first.same_as_before);
-        let (_, again) = watch.look(plane(&checkers(100), 640)).unwrap();
+        let (_, again) = watch.look(&checkers(100)).unwrap();
         assert!(again.same_as_before);
-        let (_, fainter) = watch.look(plane(&checkers(20), 640)).unwrap();
-        assert!(!fainter.same_as_before && fainter.sharpness < first.sharpness / 4.0);
+        let (_, fainter) = ViewWatch::default().look(&checkers(20)).unwrap();
+        assert!((fainter.sharpness / first.sharpness - 1.0).abs() < 0.05, "light is not focus: {fainter:?}");
     }
 
     #[test]
     fn a_grey_wall_has_no_contrast() {
-        let (_, measure) = ViewWatch::default().look(plane(&[90; 1280 * 720], 1280)).unwrap();
-        assert_eq!((measure.contrast, measure.sharpness, measure.blinded), (0.0, 0.0, 0.0));
+        let (_, measure) = ViewWatch::default().look(&frame(vec![90; 1280 * 720], 1280)).unwrap();
+        assert_eq!((measure.contrast, measure.blinded), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_frozen_picture_stays_frozen_when_it_is_encoded_anew() {
+        let mut watch = ViewWatch::default();
+        let picture = |quality: u8| {
+            let sample = |i: usize| (i * 7919 % 97) as u8 + if i.is_multiple_of(3) { quality } else { 0 };
+            frame((0..640 * 360).map(sample).collect(), 640)
+        };
+        for second in 0..12 {
+            watch.look(&picture(second / 6)).unwrap();
+        }
+        assert!(watch.is_frozen());
+        watch.look(&checkers(100)).unwrap();
+        assert!(!watch.is_frozen());
     }
 }

@@ -13,6 +13,7 @@ use super::courier::Courier;
 use super::duty::Duty;
 use super::place::PlaceWatch;
 use super::pulse::Pulse;
+use super::saved::Saved;
 use super::sight::Sight;
 use super::tally::Tally;
 use crate::audit::{Audit, Event, Who};
@@ -51,6 +52,7 @@ pub struct Guard {
     pub clock: Arc<dyn Clock>,
     pub device: Device,
     pub place: PlaceWatch,
+    pub saved: Arc<Saved>,
     pub courier: Courier,
     pub manager: ServiceManager,
     /// The newest report, for the console.
@@ -77,6 +79,7 @@ impl Guard {
             self.audit.set_clock_trusted(facts.clock == ClockStatus::Synchronised);
             self.note_links(&mut links);
             self.note_damage(&mut damaged);
+            self.keep_learned();
             let mut report = self.report(facts, now);
             self.duty.observe(self.findings(&report), now);
             // In this order: a change in between is told once more, and none is missed.
@@ -159,6 +162,18 @@ impl Guard {
         }
     }
 
+    /// What cameras learned within their verified aim outlives a restart.
+    fn keep_learned(&self) {
+        for camera in self.cameras.iter() {
+            let learned = camera.sight.watch().take_unsaved();
+            if let Some(references) = learned
+                && let Err(error) = self.saved.keep_aim(&camera.sight.camera, &references)
+            {
+                error!(%error, "what a camera learned is lost at the next start");
+            }
+        }
+    }
+
     /// Each camera's coming and going is an entry of the audit log; capture tells the journal.
     fn note_links(&self, links: &mut [bool]) {
         for (camera, was_up) in self.cameras.iter().zip(links) {
@@ -236,8 +251,8 @@ impl Watched {
             height: stream.map_or(0, |stream| stream.height as u32),
             view: watch.view(),
             aim_verified: watch
-                .reference()
-                .map(|reference| AimVerified { by: reference.by.clone(), at: reference.at }),
+                .references()
+                .map(|verified| AimVerified { by: verified.by.clone(), at: verified.at }),
             vision_ms: self.sight.look_time().as_secs_f32() * 1000.0,
             frames_skipped: self.sight.frames.dropped(),
         }

@@ -34,7 +34,7 @@ use tracing::warn;
 
 use crate::alert::Alerts;
 use crate::audit::{Audit, AuditError, Event, Who};
-use crate::capture::Capture;
+use crate::capture::{Capture, ViewAngle};
 use crate::config::{Config, ConfigError};
 use crate::console::{Console, Refused};
 use crate::crypto::{SealError, UnitKey};
@@ -194,7 +194,11 @@ impl Unit {
         let mut cameras = Vec::new();
         let mut vision = Vec::new();
         for camera in &config.camera {
-            let watch = CameraWatch::new(camera.name.clone(), saved.aim(&camera.name)?);
+            let watch = CameraWatch::new(
+                camera.name.clone(),
+                camera.view_angle_deg.map(ViewAngle::degrees),
+                saved.aim(&camera.name)?,
+            );
             let sight = Arc::new(Sight::new(camera.name.clone(), watch, clock.as_ref()));
             let eyes = Vision::load(&config.vision)?;
             let passages = Passages::new(config.passage.clone());
@@ -226,6 +230,7 @@ impl Unit {
                 saved.clone(),
                 clock.clone(),
             )?,
+            saved: saved.clone(),
             courier: Courier::new(audit.clone(), records.clone()),
             manager: ServiceManager::from_environment(),
             latest: latest.clone(),

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::warn;
 
 use super::place::Stance;
 use crate::console::{Deployed, ListsChecked};
 use crate::crypto::{Digest, SealKey, UnitKey};
-use crate::health::{Kept, Reference};
+use crate::health::{Kept, References};
 use crate::system::write_durably;
 use crate::words::CameraId;
 
@@ -55,34 +56,32 @@ impl Saved {
     }
 
     pub fn service(&self) -> Result<KeptState, SavedError> {
-        let path = self.folder.join(SERVICE);
-        let sealed = match std::fs::read(&path) {
-            Ok(sealed) => sealed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(KeptState::Absent),
-            Err(source) => return Err(SavedError::Read { path, source }),
-        };
-        let opened = self.seal.open(CONTEXT, &sealed).ok();
-        if let Some(kept) = opened.and_then(|json| serde_json::from_slice(&json).ok()) {
-            return Ok(KeptState::Whole(kept));
-        }
-        let aside = self.folder.join(format!("{SERVICE}.damaged"));
-        std::fs::rename(&path, aside).map_err(|source| SavedError::Write { path, source })?;
-        Ok(KeptState::Damaged)
+        Ok(match self.open(SERVICE, CONTEXT)? {
+            Opened::Whole(kept) => KeptState::Whole(kept),
+            Opened::Absent => KeptState::Absent,
+            Opened::Damaged => KeptState::Damaged,
+        })
     }
 
     pub fn keep_service(&self, kept: &Kept) -> Result<(), SavedError> {
-        let path = self.folder.join(SERVICE);
-        let json = serde_json::to_vec(kept).expect("saved values are plain data with string keys");
-        let sealed = self.seal.seal(CONTEXT, &json);
-        write_durably(&path, &sealed).map_err(|source| SavedError::Write { path, source })
+        self.seal(SERVICE, CONTEXT, kept)
     }
 
-    pub fn aim(&self, camera: &CameraId) -> Result<Option<Reference>, SavedError> {
-        self.load(&aim_file(camera))
+    /// None where nobody has verified the aim, or where what was kept does not open; that is moved aside.
+    pub fn aim(&self, camera: &CameraId) -> Result<Option<References>, SavedError> {
+        Ok(match self.open(&aim_file(camera), aim_context(camera).as_bytes())? {
+            Opened::Whole(references) => Some(references),
+            Opened::Absent => None,
+            Opened::Damaged => {
+                warn!(%camera, "the verified aim does not open; somebody has to verify it again");
+                None
+            }
+        })
     }
 
-    pub fn keep_aim(&self, camera: &CameraId, reference: &Reference) -> Result<(), SavedError> {
-        self.store(&aim_file(camera), reference)
+    /// Sealed: a reference is a picture of a street.
+    pub fn keep_aim(&self, camera: &CameraId, references: &References) -> Result<(), SavedError> {
+        self.seal(&aim_file(camera), aim_context(camera).as_bytes(), references)
     }
 
     pub fn stance(&self) -> Result<Option<Stance>, SavedError> {
@@ -118,6 +117,30 @@ impl Saved {
         self.store("configuration.json", digest)
     }
 
+    /// What does not open is moved aside.
+    fn open<T: DeserializeOwned>(&self, name: &str, context: &[u8]) -> Result<Opened<T>, SavedError> {
+        let path = self.folder.join(name);
+        let sealed = match std::fs::read(&path) {
+            Ok(sealed) => sealed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Absent),
+            Err(source) => return Err(SavedError::Read { path, source }),
+        };
+        let opened = self.seal.open(context, &sealed).ok();
+        if let Some(value) = opened.and_then(|json| serde_json::from_slice(&json).ok()) {
+            return Ok(Opened::Whole(value));
+        }
+        let aside = self.folder.join(format!("{name}.damaged"));
+        std::fs::rename(&path, aside).map_err(|source| SavedError::Write { path, source })?;
+        Ok(Opened::Damaged)
+    }
+
+    fn seal<T: Serialize>(&self, name: &str, context: &[u8], value: &T) -> Result<(), SavedError> {
+        let path = self.folder.join(name);
+        let json = serde_json::to_vec(value).expect("saved values are plain data with string keys");
+        let sealed = self.seal.seal(context, &json);
+        write_durably(&path, &sealed).map_err(|source| SavedError::Write { path, source })
+    }
+
     fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SavedError> {
         let path = self.folder.join(name);
         match std::fs::read(&path) {
@@ -136,8 +159,18 @@ impl Saved {
     }
 }
 
+enum Opened<T> {
+    Whole(T),
+    Absent,
+    Damaged,
+}
+
 fn aim_file(camera: &CameraId) -> String {
-    format!("aim-{camera}.json")
+    format!("aim-{camera}")
+}
+
+fn aim_context(camera: &CameraId) -> String {
+    format!("aim 1 {camera}")
 }
 
 #[cfg(test)]

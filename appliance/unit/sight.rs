@@ -111,6 +111,7 @@ impl Sight {
             error!(camera = %self.camera, %error, "a frame could not be read");
             Vec::new()
         });
+        self.watch().see_plates(frame, &sightings);
         let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
         self.look_micros.store(micros, Ordering::Relaxed);
         if is_watched && eye.shown.is_none_or(|last| frame.taken.since(&last) >= LIVE_EVERY) {

@@ -19,14 +19,14 @@ use super::tally::Tally;
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
 use crate::console::{
-    self, Access, Act, AlertView, AuditEntry, AuditFilter, CameraView, Deployed, Deployment, EntryRequest,
-    Link, Lists, ListsChecked, LivePicture, ManualView, Overview, PictureKind, Records as RecordsView,
-    Refused, Service as ServiceView, ServiceChange, ServiceState as StateView, Stock, Subject, Verdict,
-    Verification, Verified, Work,
+    self, Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, Deployed,
+    Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView, Overview, PictureKind,
+    Records as RecordsView, ReferenceView, Refused, Service as ServiceView, ServiceChange,
+    ServiceState as StateView, Stock, Subject, Verdict, Verification, Verified, Work,
 };
 use crate::delivery::{Broker, LinkState as BrokerState, LinkStatus, tls};
 use crate::enroll::Statement;
-use crate::health::{HealthReport, ServiceState};
+use crate::health::{HealthReport, Reference, ServiceState};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
 };
@@ -101,6 +101,23 @@ impl console::Unit for Window {
             .iter()
             .find(|watched| watched.sight.camera == *camera)
             .map(|watched| watched.sight.live())
+    }
+
+    fn aims(&self) -> Vec<AimView> {
+        self.cameras.iter().map(Watched::aim).collect()
+    }
+
+    fn aim_picture(&self, camera: &CameraId, which: AimPicture) -> Option<Vec<u8>> {
+        let watched = self.cameras.iter().find(|watched| watched.sight.camera == *camera)?;
+        let watch = watched.sight.watch();
+        let picture = match which {
+            AimPicture::Now => watch.present_jpeg(),
+            AimPicture::Then(light) => watch.references()?.in_light(light).last()?.jpeg().map(Some),
+        };
+        picture.unwrap_or_else(|error| {
+            error!(%error, "a picture of the aim could not be encoded");
+            None
+        })
     }
 
     fn alerts(&self, limit: usize) -> Vec<AlertView> {
@@ -389,10 +406,10 @@ impl Window {
         let name = camera.sight.camera.clone();
         let now = self.clock.now();
         let captured = camera.sight.watch().verify_aim(by.clone(), now);
-        let reference = captured.map_err(|error| Refused(sentence(error)))?.ok_or_else(|| {
+        let references = captured.map_err(|error| Refused(sentence(error)))?.ok_or_else(|| {
             Refused(format!("The view of {name} has not settled yet: try again in ten seconds."))
         })?;
-        self.saved.keep_aim(&name, &reference).map_err(|error| Refused(sentence(error)))?;
+        self.saved.keep_aim(&name, &references).map_err(|error| Refused(sentence(error)))?;
         self.note(Who::Person(by.clone()), Event::AimVerified { camera: name });
         Ok(())
     }
@@ -418,6 +435,22 @@ impl Window {
 }
 
 impl Watched {
+    fn aim(&self) -> AimView {
+        let watch = self.sight.watch();
+        let view = watch.view();
+        let references = watch.references();
+        let shown =
+            |view: &Reference| ReferenceView { light: view.light, at: view.at, learned: view.learned };
+        AimView {
+            camera: self.sight.camera.clone(),
+            verified: references.map(|verified| (verified.by.clone(), verified.at)),
+            references: references.map(|all| all.views().iter().map(shown).collect()).unwrap_or_default(),
+            displacement: view.displacement,
+            lanes: references.map(|all| all.lanes().known().to_vec()).unwrap_or_default(),
+            lane_shift: view.lanes,
+        }
+    }
+
     fn view(&self) -> CameraView {
         use crate::capture::LinkState;
         let status = self.capture.status();

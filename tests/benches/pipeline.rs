@@ -121,7 +121,7 @@ fn look(newest: Latest<Frame>) -> JoinHandle<Seen> {
         while started.elapsed() < COUNTED {
             let Some(frame) = newest.take(Duration::from_millis(200)) else { continue };
             seen.taken += 1;
-            let checks = checks.get_or_insert_with(|| CameraWatch::new(frame.camera.clone(), None));
+            let checks = checks.get_or_insert_with(|| CameraWatch::new(frame.camera.clone(), None, None));
             checks.see(&frame).expect("the picture can be examined");
             let verdicts = if gate.opens(frame.luma(), frame.taken) {
                 let began = Instant::now();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use milepost::alert::Alert;
 use milepost::console::{self, *};
+use milepost::health::{Displacement, Light};
 use milepost::hotlist::{
     Act, Category, End, Ended, Entry, Freshness, ListSummary, Listed, ManualEntry, ManualRemoval,
     ManualSummary, Text, Told,
@@ -96,6 +97,29 @@ impl Unit for Twin {
 
     fn live(&self, camera: &CameraId) -> Option<watch::Receiver<Option<Arc<LivePicture>>>> {
         (camera.as_str() == "north").then(|| self.pictures.subscribe())
+    }
+
+    fn aims(&self) -> Vec<AimView> {
+        vec![AimView {
+            camera: CameraId::parse("north").unwrap(),
+            verified: Some((PersonName::parse("Dana Ruiz").unwrap(), NOW)),
+            references: vec![ReferenceView { light: Light::Daylight, at: NOW, learned: false }],
+            displacement: Some(Displacement {
+                x_px: -43.0,
+                y_px: 4.0,
+                pan_deg: 1.0,
+                tilt_deg: -0.1,
+                roll_deg: 0.0,
+                scale: 1.0,
+                agreement: 0.8,
+            }),
+            lanes: Vec::new(),
+            lane_shift: None,
+        }]
+    }
+
+    fn aim_picture(&self, _camera: &CameraId, _which: AimPicture) -> Option<Vec<u8>> {
+        Some(picture(0).jpeg.to_vec())
     }
 
     fn alerts(&self, limit: usize) -> Vec<AlertView> {

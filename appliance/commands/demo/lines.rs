@@ -17,9 +17,9 @@ pub fn unit(news: &News) {
         }
         News::Alert(alert) => {
             let entry = &alert.matched.entry;
-            let again = if alert.revision > 1 { " (read again)" } else { "" };
+            let better = if alert.revision > 1 { " (better read)" } else { "" };
             line(&format!(
-                "ALERT  {:<8} {:?} hit, level {:?}: {:?}, {}{again}",
+                "ALERT  {:<8} {:?} hit, level {:?}: {:?}, {}{better}",
                 alert.text, alert.hit, alert.level, entry.category, entry.reason
             ));
         }
