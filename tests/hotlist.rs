@@ -279,6 +279,11 @@ fn every_kind_of_bad_message_keeps_the_old_list_and_says_why() {
         ("stranger", vec![snapshot(&stranger, 8, None, &entries(9)).remove(0)], "no signature is by a key"),
         ("changed", vec![(topic.clone(), changed)], "signature"),
         ("not JSON", vec![(topic.clone(), b"\0\xff{".to_vec())], "envelope"),
+        (
+            "the same version anew",
+            vec![snapshot(&key, 7, None, &entries(9)).remove(0)],
+            "two different editions",
+        ),
         ("older", vec![snapshot(&key, 6, None, &entries(9)).remove(0)], "older than version 7"),
         (
             "a manifest of 10 GB",

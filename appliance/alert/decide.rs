@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use super::{Alert, Config, Hit, NOTICE, shorten};
-use crate::hotlist::{Entry, Match, MatchKind, StateAgreement};
+use crate::hotlist::{Entry, Listed, Match, MatchKind, StateAgreement};
 use crate::passage::Read;
-use crate::words::{CameraId, Candidate, ListName, Moment, Plate, Reading, RecordId, UnitId};
+use crate::words::{CameraId, Candidate, ListName, Moment, Plate, Probability, Reading, RecordId, UnitId};
 
 /// Remembered alerts; in any real street the time runs out first.
 const RECENT_MAX: usize = 1000;
@@ -51,12 +51,23 @@ impl Alerts {
         Self { unit, config, recent: Vec::new(), repeats: 0 }
     }
 
-    /// The alerts of one read: new ones, and those whose `revision` rose because this read is better.
+    /// The alerts of one read: new ones, and those whose `revision` rose because this read says more than the one
+    /// before, or takes back what that said.
     pub fn decide(&mut self, read: &Read, matches: Vec<Match>, now: Moment) -> Vec<Alert> {
         let window = self.config.repeat_after();
-        self.recent.retain(|recent| now.uptime.saturating_sub(recent.last) < window);
+        self.recent
+            .retain(|recent| recent.alert.read == read.id || now.uptime.saturating_sub(recent.last) < window);
         let Some(best) = read.candidates.first() else { return Vec::new() };
-        matches.into_iter().filter_map(|matched| self.decide_one(read, best, matched, now)).collect()
+        let mut matched_again = Vec::new();
+        let mut alerts = Vec::new();
+        for matched in matches {
+            if let Some((id, alert)) = self.decide_one(read, best, matched, now) {
+                matched_again.push(id);
+                alerts.extend(alert);
+            }
+        }
+        alerts.extend(self.take_back(read, best, &matched_again, now));
+        alerts
     }
 
     /// Whether a match is likely enough for an alert. One that is not must not make a read a hit either, since more is
@@ -85,26 +96,53 @@ impl Alerts {
         self.repeats
     }
 
-    fn decide_one(&mut self, read: &Read, best: &Candidate, matched: Match, now: Moment) -> Option<Alert> {
+    /// The alert that the match belongs to, and the alert itself if people must see it.
+    fn decide_one(
+        &mut self,
+        read: &Read,
+        best: &Candidate,
+        matched: Match,
+        now: Moment,
+    ) -> Option<(RecordId, Option<Alert>)> {
         let hit = self.hit(&matched)?;
         let what = What::of(read, &matched);
-        let mut alert = self.alert(read, best, matched, hit, now);
+        let alert = self.alert(read, best, matched, hit, now);
         if let Some(recent) = self.recent.iter_mut().find(|recent| recent.what == what) {
             recent.last = now.uptime;
-            if !is_better(&alert, &recent.alert) {
+            let id = recent.alert.id;
+            if !says_more(&alert, &recent.alert) {
                 self.repeats += 1;
-                return None;
+                return Some((id, None));
             }
-            alert.id = recent.alert.id;
-            alert.revision = recent.alert.revision.saturating_add(1);
-            recent.alert = alert.clone();
-            return Some(alert);
+            return Some((id, Some(recent.update(alert))));
         }
         if self.recent.len() == RECENT_MAX {
             self.recent.remove(0);
         }
         self.recent.push(Recent { what, alert: alert.clone(), last: now.uptime });
-        Some(alert)
+        Some((alert.id, Some(alert)))
+    }
+
+    /// A passage's final read may correct its early one, on whose word somebody may be about to stop a vehicle. What it
+    /// no longer matches stays an alert, since people have seen it, but one that says so.
+    fn take_back(
+        &mut self,
+        read: &Read,
+        best: &Candidate,
+        matched_again: &[RecordId],
+        now: Moment,
+    ) -> Vec<Alert> {
+        let mut recent = std::mem::take(&mut self.recent);
+        let outdone = recent
+            .iter_mut()
+            .filter(|recent| recent.alert.read == read.id && !matched_again.contains(&recent.alert.id));
+        let taken_back = outdone.map(|recent| {
+            let matched = no_longer(&recent.alert.matched, &recent.what.entry, read);
+            recent.update(self.alert(read, best, matched, Hit::Possible, now))
+        });
+        let taken_back = taken_back.collect();
+        self.recent = recent;
+        taken_back
     }
 
     /// None: too unlikely for an alert.
@@ -141,9 +179,45 @@ impl Alerts {
     }
 }
 
-fn is_better(new: &Alert, old: &Alert) -> bool {
+impl Recent {
+    /// The same alert in the light of another read.
+    fn update(&mut self, new: Alert) -> Alert {
+        let revision = self.alert.revision.saturating_add(1);
+        self.alert = Alert { id: self.alert.id, revision, ..new };
+        self.alert.clone()
+    }
+}
+
+/// Whether a read of an alerted vehicle is worth another look. One that takes something back always is: of the
+/// same passage it is the better vote, and of another it must have seen the state more surely.
+fn says_more(new: &Alert, old: &Alert) -> bool {
     let surer = new.matched.probability.value() >= old.matched.probability.value() + BETTER_BY;
-    new.hit > old.hit || (new.hit == old.hit && surer)
+    let better = new.hit > old.hit || (new.hit == old.hit && surer);
+    let same_passage = new.read == old.read;
+    let other_words = new.hit != old.hit || new.text != old.text;
+    let other_state = new.matched.state != old.matched.state
+        && (same_passage || new.state_confidence > old.state_confidence);
+    better || other_state || (same_passage && other_words)
+}
+
+/// What is left of a match that this read of the same passage does not bear out.
+fn no_longer(old: &Match, entry: &Entry, read: &Read) -> Match {
+    let probability = match &entry.plate {
+        Listed::Plate(plate) => read.reading.probability_of(plate),
+        Listed::Pattern(pattern) => {
+            let fitting = read.candidates.iter().filter(|candidate| pattern.fits(&candidate.plate));
+            Probability::clamped(fitting.map(|candidate| candidate.probability.value()).sum())
+        }
+    };
+    let kind = if old.kind == MatchKind::Exact { MatchKind::LookAlike } else { old.kind };
+    Match {
+        entry: entry.clone(),
+        kind,
+        probability,
+        state: StateAgreement::of(entry.state, &read.state),
+        state_probability: entry.state.map(|state| read.state.probability_of(state)),
+        ..old.clone()
+    }
 }
 
 /// The positions whose character was read with less than enough confidence.
@@ -283,6 +357,50 @@ mod tests {
         assert_eq!(alerts.decide(&second, vec![exact.clone()], at(9)), []);
         let why = format!("the same vehicle had just raised the alert {}", raised.id);
         assert_eq!(alerts.suppressed(&second, &[exact]), [(list, why)]);
+    }
+
+    #[test]
+    fn the_final_read_of_a_passage_takes_back_what_its_early_read_said() {
+        use {MatchKind::*, StateAgreement::*};
+        let mut alerts = alerts();
+        let early = read("ABC123", 0.99, "north", at(0));
+        let full = alerts.decide(&early, vec![matched("ABC123", Exact, 0.95, Unknown)], at(0)).remove(0);
+        assert_eq!(full.hit, Hit::Full);
+
+        // It is sure of the characters and now sees another state.
+        let same = Read { id: early.id, ..read("ABC123", 0.99, "north", at(1)) };
+        let other_state =
+            alerts.decide(&same, vec![matched("ABC123", Exact, 0.96, Differs)], at(1)).remove(0);
+        assert_eq!((other_state.id, other_state.revision, other_state.hit), (full.id, 2, Hit::Possible));
+        assert_eq!(
+            alerts.decide(&same, vec![matched("ABC123", Exact, 0.96, Differs)], at(1)),
+            [],
+            "told once"
+        );
+
+        // It reads another plate, which is not listed: a 7 for the 3.
+        let other = Read { id: early.id, ..read("ABC127", 0.99, "north", at(2)) };
+        let taken_back = alerts.decide(&other, vec![], at(2)).remove(0);
+        assert_eq!((taken_back.id, taken_back.revision, taken_back.hit), (full.id, 3, Hit::Possible));
+        assert_eq!(taken_back.text.as_str(), "ABC127");
+        assert_eq!(taken_back.matched.kind, LookAlike);
+        assert!(taken_back.matched.probability.value() < 0.01);
+
+        let next = read("XYZ999", 0.99, "north", at(3));
+        assert_eq!(alerts.decide(&next, vec![], at(3)), [], "another vehicle takes nothing back");
+    }
+
+    #[test]
+    fn another_look_at_the_same_vehicle_that_sees_a_differing_state_is_told() {
+        use {MatchKind::*, StateAgreement::*};
+        let mut alerts = alerts();
+        let unknown =
+            Read { state: StateReading::from_logits(&[0.0; 52]), ..read("ABC123", 0.99, "north", at(0)) };
+        let full = alerts.decide(&unknown, vec![matched("ABC123", Exact, 0.95, Unknown)], at(0)).remove(0);
+        assert_eq!((full.hit, full.state), (Hit::Full, None));
+        let again = read("ABC123", 0.99, "north", at(9));
+        let told = alerts.decide(&again, vec![matched("ABC123", Exact, 0.95, Differs)], at(9)).remove(0);
+        assert_eq!((told.id, told.hit), (full.id, Hit::Possible));
     }
 
     #[test]

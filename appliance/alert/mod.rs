@@ -26,7 +26,7 @@ pub const NOTICE: &str =
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     pub id: RecordId,
-    /// 1 at first; higher where a better read updated the same alert.
+    /// 1 at first; higher where another read of the vehicle said more, or took back what the first had said.
     pub revision: u32,
     pub unit: UnitId,
     pub camera: CameraId,

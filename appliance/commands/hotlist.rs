@@ -12,7 +12,7 @@ mod publish;
 
 use std::path::PathBuf;
 
-use crate::hotlist::Entry;
+use crate::hotlist::{Category, Entry};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -70,6 +70,22 @@ impl Diff {
         );
         Ok(())
     }
+}
+
+/// `1 entry`, `2 entries`.
+fn number(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// How many entries, and of which category.
+fn in_words(entries: &[Entry]) -> String {
+    let count = |category| entries.iter().filter(|entry| entry.category == category).count();
+    let of_each = Category::ALL.into_iter().map(|category| (category, count(category)));
+    let of_each =
+        of_each.filter(|(_, count)| *count > 0).map(|(category, count)| format!("{count} {category}"));
+    let of_each = of_each.collect::<Vec<_>>().join(", ");
+    let all = number(entries.len(), "entry", "entries");
+    if of_each.is_empty() { all } else { format!("{all} ({of_each})") }
 }
 
 fn line(entry: &Entry) -> String {

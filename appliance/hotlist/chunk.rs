@@ -14,15 +14,43 @@ const WINDOW_LOG_MAX: u32 = 23;
 /// Entries in a chunk of ours: about 1.2 MB unpacked, 100-250 kB compressed.
 pub const ENTRIES: usize = 10_000;
 
-/// Compresses entries to a chunk.
+/// Nor more than this unpacked, however long their texts are: what cannot be compressed at all still fits a message.
+const LINES_MAX: usize = 1_000_000;
+
+/// Compresses entries to a chunk; the caller minds what a chunk may hold.
 pub fn pack(entries: &[Entry]) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(entries.len() * 128);
+    compress(&entries.iter().flat_map(line).collect::<Vec<u8>>())
+}
+
+/// Cuts a list into chunks that every unit takes.
+pub fn pack_list(entries: &[Entry]) -> Vec<Vec<u8>> {
+    let mut chunks = Vec::new();
+    let (mut lines, mut count) = (Vec::new(), 0);
     for entry in entries {
-        serde_json::to_writer(&mut lines, entry).expect("an entry is plain data with string keys");
-        lines.push(b'\n');
+        let line = line(entry);
+        if count == ENTRIES || lines.len() + line.len() > LINES_MAX {
+            chunks.push(compress(&lines));
+            lines.clear();
+            count = 0;
+        }
+        lines.extend(line);
+        count += 1;
     }
+    if count > 0 {
+        chunks.push(compress(&lines));
+    }
+    chunks
+}
+
+fn line(entry: &Entry) -> Vec<u8> {
+    let mut line = serde_json::to_vec(entry).expect("an entry is plain data with string keys");
+    line.push(b'\n');
+    line
+}
+
+fn compress(lines: &[u8]) -> Vec<u8> {
     // Level 9 packs a tenth smaller than 3 and unpacks as fast; the department packs once, units unpack often.
-    zstd::bulk::compress(&lines, 9).expect("compressing memory to memory cannot fail")
+    zstd::bulk::compress(lines, 9).expect("compressing memory to memory cannot fail")
 }
 
 /// Hands every entry of a chunk to `take`. Memory is bounded whatever the bytes are.
@@ -90,6 +118,26 @@ mod tests {
             .collect();
         assert_eq!(unpacked(&pack(&entries)).unwrap(), entries);
         assert_eq!(unpacked(&pack(&[])).unwrap(), []);
+    }
+
+    #[test]
+    fn a_list_of_long_texts_is_cut_into_chunks_that_units_take() {
+        let noise = |number: usize| -> String {
+            // Of many alphabets, so that it compresses badly.
+            (0..500)
+                .map(|at| char::from_u32(0x4e00 + (number * 7919 + at * 104_729) as u32 % 20_000).unwrap())
+                .collect()
+        };
+        let entry = |number: usize| Entry {
+            instructions: noise(number).parse().unwrap(),
+            ..Entry::new(Listed::parse(&format!("P{number}")).unwrap(), Category::Wanted)
+        };
+        let entries: Vec<Entry> = (0..6000).map(entry).collect();
+        let chunks = pack_list(&entries);
+        assert!(chunks.iter().all(|chunk| chunk.len() <= crate::hotlist::MESSAGE_MAX));
+        let again: Vec<Entry> = chunks.iter().flat_map(|chunk| unpacked(chunk).unwrap()).collect();
+        assert_eq!(again, entries);
+        assert_eq!(pack_list(&[]), Vec::<Vec<u8>>::new());
     }
 
     #[test]

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::durable;
 use super::matching::ListVersion;
+use super::message::Manifest;
 use super::refusal::StoreError;
-use crate::crypto::{KeyId, SealKey, UnitKey};
+use crate::crypto::{Digest, KeyId, SealKey, UnitKey};
 use crate::words::ListName;
 
 const CONTEXT: &[u8] = b"hot list ledger 1";
@@ -34,6 +35,9 @@ pub struct Current {
     /// The highest manifest that was accepted up to then, so that it is not called outdated when it comes
     /// again; older than `version` where deltas led on.
     pub manifest: u64,
+    /// Of the chunks, if it came as a snapshot.
+    #[serde(default)]
+    pub digest: Option<Digest>,
     pub issued: Timestamp,
     pub expires: Option<Timestamp>,
     pub installed: Timestamp,
@@ -43,6 +47,13 @@ pub struct Current {
 }
 
 impl Current {
+    /// Whether this manifest is signed as the same version and says something else.
+    pub fn is_contradicted_by(&self, manifest: &Manifest) -> bool {
+        let same =
+            self.digest.is_none_or(|digest| digest == manifest.digest && self.issued == manifest.issued);
+        self.version == manifest.version && !same
+    }
+
     pub fn list_version(&self, list: &ListName) -> ListVersion {
         ListVersion { list: list.clone(), version: self.version, issued: self.issued }
     }

@@ -31,8 +31,11 @@ mod text;
 mod texts;
 mod updates;
 
-pub use chunk::{ENTRIES as CHUNK_ENTRIES, pack as pack_chunk, parse_line, unpack as unpack_chunk};
+pub use chunk::{
+    ENTRIES as CHUNK_ENTRIES, pack as pack_chunk, pack_list, parse_line, unpack as unpack_chunk,
+};
 pub use config::{Config, List, LookAlikes, MANUAL_LIST, Matching};
+pub use edition::{PATTERNS_MAX, SAME_PLATE_MAX};
 pub use entry::{Category, Entry, EntryError, Level};
 pub use in_force::{Freshness, Hotlist, ListSummary, RefusalNote};
 pub use listed::{Listed, ListedError, Pattern};
@@ -43,7 +46,7 @@ pub use manual_entry::{
 };
 pub use manual_message::{ManualAct, ManualMessage, ManualMessageError, May, Signatory};
 pub use matching::{ListVersion, Match, MatchKind, StateAgreement};
-pub use message::{Delta, MESSAGE_MAX, Manifest, Removal, Topic, digest_of_chunks};
+pub use message::{Delta, ENTRIES_MAX, MESSAGE_MAX, Manifest, Removal, Topic, digest_of_chunks};
 pub use refusal::{ChunkError, Refusal, StoreError};
 pub use text::{Text, TextError};
 pub use updates::{Effect, Installed, Updates};

@@ -35,6 +35,9 @@ pub struct Progress {
     early: BTreeMap<u64, (Delta, KeyId)>,
     catch_up_wait: Duration,
     try_again_at: Option<Duration>,
+    /// Since when early deltas wait without anything else on its way.
+    gap_since: Option<Duration>,
+    gap_told: bool,
 }
 
 #[derive(Debug)]
@@ -83,6 +86,8 @@ impl Progress {
             early: BTreeMap::new(),
             catch_up_wait,
             try_again_at: None,
+            gap_since: None,
+            gap_told: false,
         }
     }
 
@@ -198,6 +203,8 @@ impl Progress {
     pub fn installed(&mut self, version: u64) -> Decision {
         self.held = Some(version);
         self.highest = self.highest.max(version);
+        self.gap_since = None;
+        self.gap_told = false;
         self.early.retain(|&base, _| base >= version);
         if let Some(pending) = self.pending.take_if(|pending| pending.manifest.version <= version) {
             self.manifest = self.manifest.max(pending.manifest.version);
@@ -228,7 +235,7 @@ impl Progress {
             self.try_again_at = None;
             return Decision::AskAnew;
         }
-        let Some(pending) = &mut self.pending else { return Decision::Ignore };
+        let Some(pending) = &mut self.pending else { return self.gap(now) };
         match pending.stage {
             Stage::AwaitingDeltas { until } if until <= now.uptime => {
                 pending.stage = Stage::Fetching { since: now.uptime };
@@ -240,6 +247,20 @@ impl Progress {
             }
             _ => Decision::Ignore,
         }
+    }
+
+    /// Deltas that wait for one that does not come leave the unit behind: that must be said, once.
+    fn gap(&mut self, now: Moment) -> Decision {
+        let Some((&base, _)) = self.early.first_key_value() else {
+            self.gap_since = None;
+            return Decision::Ignore;
+        };
+        let since = *self.gap_since.get_or_insert(now.uptime);
+        if self.gap_told || since + self.catch_up_wait > now.uptime {
+            return Decision::Ignore;
+        }
+        self.gap_told = true;
+        Decision::Refuse(Refusal::Gap { held: self.held, base })
     }
 }
 
@@ -322,6 +343,19 @@ mod tests {
         assert!(matches!(progress.on_time(at(10)), Decision::Fetch(..)));
         assert!(matches!(progress.on_time(at(39)), Decision::Ignore));
         assert!(matches!(progress.on_time(at(40)), Decision::AskForChunks(8)));
+    }
+
+    #[test]
+    fn a_gap_without_a_snapshot_to_come_is_told_once() {
+        let mut progress = holding(5);
+        assert!(matches!(progress.on_delta(delta(7, 8), by()), Decision::Wait));
+        assert!(matches!(progress.on_time(at(1)), Decision::Ignore));
+        assert!(matches!(progress.on_time(at(10)), Decision::Ignore));
+        let told = progress.on_time(at(11));
+        assert!(matches!(told, Decision::Refuse(Refusal::Gap { held: Some(5), base: 7 })), "{told:?}");
+        assert!(matches!(progress.on_time(at(60)), Decision::Ignore), "told once");
+        assert!(matches!(progress.on_delta(delta(5, 7), by()), Decision::Apply(..)));
+        assert!(matches!(progress.installed(7), Decision::Apply(..)), "what waited is not lost");
     }
 
     #[test]

@@ -60,6 +60,12 @@ pub enum Refusal {
     NotListed,
     #[error("it waits for a delta from version {held}, and too many later ones are waiting already")]
     TooManyWaiting { held: u64 },
+    #[error(
+        "a delta leads on from version {base}, and this unit holds {}: what leads there is missing; publish it again, or \
+         a snapshot",
+        held.map_or("none".to_owned(), |held| format!("version {held}"))
+    )]
+    Gap { held: Option<u64>, base: u64 },
     #[error("the list could not be stored: {0}")]
     Storage(#[from] StoreError),
 }
@@ -67,7 +73,10 @@ pub enum Refusal {
 impl Refusal {
     /// Whether the same message may be accepted later, so that asking for it again makes sense.
     pub fn may_pass_later(&self) -> bool {
-        matches!(self, Self::FromTheFuture { .. } | Self::Storage(_) | Self::TooManyWaiting { .. })
+        matches!(
+            self,
+            Self::FromTheFuture { .. } | Self::Storage(_) | Self::TooManyWaiting { .. } | Self::Gap { .. }
+        )
     }
 }
 

@@ -177,8 +177,12 @@ impl Updates {
     fn decide(&mut self, topic: &Topic, payload: &[u8], now: Moment) -> Decision {
         match topic {
             Topic::Manifest(list) => {
+                let held = self.ledger.line(list).current;
                 let tracked = self.tracked(list);
                 match Manifest::open(payload, list, &tracked.trusted, now.wall) {
+                    Ok((manifest, _)) if held.is_some_and(|held| held.is_contradicted_by(&manifest)) => {
+                        Decision::Refuse(Refusal::TwoEditions { version: manifest.version })
+                    }
                     Ok((manifest, by)) => tracked.progress.on_manifest(manifest, by, now),
                     Err(refusal) => Decision::Refuse(refusal),
                 }
@@ -289,6 +293,7 @@ impl Updates {
                 edition: id.clone(),
                 version: manifest.version,
                 manifest: manifest.version,
+                digest: Some(manifest.digest),
                 issued: manifest.issued,
                 expires: manifest.expires,
                 installed: now.wall,
@@ -335,6 +340,7 @@ impl Updates {
             let current = Current {
                 version: delta.version,
                 manifest: self.tracked(list).progress.manifest(),
+                digest: None,
                 issued: delta.issued,
                 expires: delta.expires,
                 installed: now.wall,
@@ -515,12 +521,10 @@ impl Effects {
     }
 
     fn refused(&mut self, list: Option<&ListName>, why: Refusal) {
-        tracing::warn!(list = list.map(ListName::as_str), %why, "refused a message about a hot list");
         self.0.push(Effect::Refused { list: list.cloned(), why });
     }
 
     fn installed(&mut self, list: &ListName, current: &Current, base: Option<u64>) {
-        tracing::info!(%list, version = current.version, entries = current.count, "a hot list is in force");
         self.0.push(Effect::Installed(Installed {
             version: current.list_version(list),
             entries: current.count,

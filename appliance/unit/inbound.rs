@@ -106,7 +106,7 @@ impl Post {
             Effect::Installed(installed) => {
                 self.delivery.remember(self.updates.memory());
                 let version = installed.version;
-                info!(list = %version.list, version = version.version, entries = installed.entries, "hot list");
+                info!(list = %version.list, version = version.version, entries = installed.entries, "a hot list is in force");
                 let event = Event::ListChanged {
                     list: version.list,
                     version: version.version,

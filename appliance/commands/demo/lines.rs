@@ -17,9 +17,9 @@ pub fn unit(news: &News) {
         }
         News::Alert(alert) => {
             let entry = &alert.matched.entry;
-            let better = if alert.revision > 1 { " (better read)" } else { "" };
+            let again = if alert.revision > 1 { " (read again)" } else { "" };
             line(&format!(
-                "ALERT  {:<8} {:?} hit, level {:?}: {:?}, {}{better}",
+                "ALERT  {:<8} {:?} hit, level {:?}: {:?}, {}{again}",
                 alert.text, alert.hit, alert.level, entry.category, entry.reason
             ));
         }

@@ -7,7 +7,7 @@
 //! | `chunks/0`, `chunks/1`, ... | the chunks, as they travel |
 //! | `delta.json` | the signed delta, as it travels, if there is one |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -15,11 +15,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Passphrase};
-use super::list_file;
+use super::{list_file, number};
 use crate::crypto::{Digest, SigningKey, VerifyingKey};
 use crate::hotlist::{
-    CHUNK_ENTRIES, Category, Delta, Entry, Listed, MESSAGE_MAX, Manifest, Removal, digest_of_chunks,
-    pack_chunk, unpack_chunk,
+    Category, Delta, ENTRIES_MAX, Entry, Listed, MANUAL_LIST, MESSAGE_MAX, Manifest, PATTERNS_MAX, Removal,
+    SAME_PLATE_MAX, digest_of_chunks, pack_list, unpack_chunk,
 };
 use crate::words::ListName;
 
@@ -114,17 +114,22 @@ impl Sign {
         let open =
             |path: &PathBuf| keys::open(path, &self.passphrase).context("the signing key is of no use");
         let keys = self.key.iter().map(open).collect::<anyhow::Result<Vec<SigningKey>>>()?;
+        let public: Vec<VerifyingKey> = keys.iter().map(SigningKey::verifying_key).collect();
         let keys: Vec<&SigningKey> = keys.iter().collect();
+        ensure!(self.list.as_str() != MANUAL_LIST, "the name {MANUAL_LIST} is kept for units' own entries");
         let entries = list_file::read(&self.file)?;
         ensure!(
             !entries.is_empty() || self.allow_empty,
             "{} has no entries: an empty list takes every vehicle off it (--allow-empty if that is meant)",
             self.file.display()
         );
+        check(&entries).with_context(|| format!("units would refuse {}", self.file.display()))?;
         let issued = self.issued.unwrap_or_else(Timestamp::now);
         let now = u64::try_from(Timestamp::now().as_second()).context("the clock is before 1970")?;
         let version = self.version.unwrap_or(now);
-        let expires = self.expires_h.map(|hours| issued + SignedDuration::from_hours(hours.into()));
+        let expires =
+            self.expires_h.map(|hours| issued.checked_add(SignedDuration::from_hours(hours.into())));
+        let expires = expires.transpose().context("--expires-h leads beyond the year 9999")?;
         if let Some(base) = self.previous_version {
             ensure!(base < version, "version {version} must be higher than {base}, the one before");
         }
@@ -134,13 +139,10 @@ impl Sign {
             self.out.display()
         );
 
-        let chunks: Vec<Vec<u8>> = if self.delta_only {
-            Vec::new()
-        } else {
-            entries.chunks(CHUNK_ENTRIES).map(pack_chunk).collect()
-        };
+        let chunks = if self.delta_only { Vec::new() } else { pack_list(&entries) };
         let digests: Vec<Digest> = chunks.iter().map(|chunk| Digest::of(chunk)).collect();
         let count = entries.len() as u64;
+        let mut steps = String::new();
         let delta = match (&self.previous, self.previous_version) {
             (Some(previous), Some(base)) => {
                 let changes = changes(&list_file::read(previous)?, &entries);
@@ -148,12 +150,19 @@ impl Sign {
                 remove.dedup();
                 let list = self.list.clone();
                 let delta = Delta { list, base, version, issued, expires, count, remove, add: changes.added };
+                steps = format!(
+                    "; delta from version {base}: {} out, {} in",
+                    delta.remove.len(),
+                    delta.add.len()
+                );
                 let signed = delta.sign(&keys);
                 ensure!(
                     signed.len() <= MESSAGE_MAX,
                     "the delta would have {} bytes, more than a message may have; publish a snapshot alone",
                     signed.len()
                 );
+                Delta::open(&signed, &self.list, version, &public, Timestamp::now())
+                    .context("units would refuse the delta")?;
                 Some(signed)
             }
             _ => None,
@@ -168,6 +177,11 @@ impl Sign {
             digest: digest_of_chunks(&digests),
             chunks: digests,
         };
+        let manifest = (!self.delta_only).then(|| manifest.sign(&keys));
+        if let Some(signed) = &manifest {
+            Manifest::open(signed, &self.list, &public, Timestamp::now())
+                .context("units would refuse the manifest")?;
+        }
         let summary = Summary {
             list: self.list.clone(),
             version,
@@ -177,9 +191,18 @@ impl Sign {
             chunks: (!self.delta_only).then_some(chunks.len() as u32),
             delta: delta.is_some(),
         };
-        self.write(&summary, (!self.delta_only).then(|| manifest.sign(&keys)), &chunks, delta)
+        self.write(&summary, manifest, &chunks, delta)
             .with_context(|| format!("cannot write the edition {}", self.out.display()))?;
-        println!("{}: {} version {version}, {count} entries", self.out.display(), self.list);
+        let chunks = match chunks.len() {
+            0 => String::new(),
+            count => format!(" in {}", number(count, "chunk", "chunks")),
+        };
+        println!(
+            "{}: {} version {version}, {}{chunks}{steps}",
+            self.out.display(),
+            self.list,
+            number(entries.len(), "entry", "entries")
+        );
         Ok(())
     }
 
@@ -204,6 +227,21 @@ impl Sign {
         std::fs::write(self.out.join("edition.json"), serde_json::to_vec_pretty(summary)?)?;
         Ok(())
     }
+}
+
+/// What only the whole list shows: its bounds.
+fn check(entries: &[Entry]) -> anyhow::Result<()> {
+    let count = entries.len();
+    ensure!(count as u64 <= ENTRIES_MAX, "it has {count} entries; at most {ENTRIES_MAX} make a list");
+    let patterns = entries.iter().filter(|entry| matches!(entry.plate, Listed::Pattern(_))).count();
+    ensure!(patterns <= PATTERNS_MAX, "it has {patterns} patterns; at most {PATTERNS_MAX} make a list");
+    let mut times: HashMap<Listed, usize> = HashMap::new();
+    for entry in entries {
+        let times = times.entry(entry.plate).or_default();
+        *times += 1;
+        ensure!(*times <= SAME_PLATE_MAX, "it lists {} more than {SAME_PLATE_MAX} times", entry.plate);
+    }
+    Ok(())
 }
 
 impl Summary {
@@ -290,6 +328,8 @@ fn inspect_entries(entries: &[Entry]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::words::State;
 
@@ -316,5 +356,48 @@ mod tests {
         assert_eq!(changes.gone, [old[0].clone(), old[1].clone(), old[3].clone()]);
         assert_eq!(changes.added, [new[0].clone(), new[1].clone(), new[3].clone()]);
         assert_eq!(changes.unchanged, 1);
+    }
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        sign: Sign,
+    }
+
+    #[test]
+    fn signs_nothing_that_units_would_refuse() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        SigningKey::generate().save(&folder.path().join("key")).unwrap();
+        let entry = |plate: &str, case: usize| Entry {
+            case: case.to_string().parse().unwrap(),
+            ..Entry::new(Listed::parse(plate).unwrap(), Category::Stolen)
+        };
+        let list =
+            |name: &str, entries: &[Entry]| list_file::write(&folder.path().join(name), entries).unwrap();
+        list("good", &[entry("A1", 0)]);
+        list("crowd", &(0..33).map(|case| entry("A1", case)).collect::<Vec<_>>());
+        list("patterns", &(0..257).map(|number| entry(&format!("?{number:03}"), 0)).collect::<Vec<_>>());
+        list("empty", &[]);
+        let sign = |list: &str, more: &[&str]| {
+            let (list, key, out) = (path(list), path("key"), path("edition"));
+            let basic = ["sign", &list, "--key", &key, "--out", &out, "--list"];
+            Arguments::parse_from(basic.iter().chain(more)).sign.run()
+        };
+        for (file, more, said) in [
+            ("crowd", &["state"][..], "lists A1 more than 32 times"),
+            ("patterns", &["state"], "257 patterns"),
+            ("empty", &["state"], "--allow-empty"),
+            ("good", &["manual"], "kept for units"),
+            ("good", &["state", "--version", "0"], "do not rise"),
+            ("good", &["state", "--issued", "2400-01-01T00:00:00Z"], "ahead of"),
+            ("good", &["state", "--issued", "9999-12-30T00:00:00Z", "--expires-h", "99"], "year 9999"),
+        ] {
+            let error = format!("{:#}", sign(file, more).expect_err(said));
+            assert!(error.contains(said), "{error}");
+            assert!(!folder.path().join("edition").exists(), "{said}");
+        }
+        sign("good", &["state", "--issued", "1900-01-01T00:00:00Z"]).unwrap();
+        assert!(format!("{:#}", sign("good", &["state"]).unwrap_err()).contains("never overwritten"));
     }
 }

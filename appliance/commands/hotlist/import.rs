@@ -1,17 +1,23 @@
 //! Exports as departments have them, to entries. Every bad line is told, none is taken by half.
 
+mod cells;
+mod columns;
+mod encoding;
+mod records;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::list_file;
-use crate::hotlist::{Category, Entry, Level, Listed, Text};
-use crate::words::State;
+use self::cells::Defaults;
+use self::columns::{Column, Field, Layout, Place};
+use self::encoding::{Encoding, to_utf8};
+use self::records::Records;
+use super::{in_words, list_file, number};
+use crate::hotlist::{Category, Entry, Listed, PATTERNS_MAX, SAME_PLATE_MAX, Text};
 
 #[derive(Debug, clap::Args)]
 pub struct Import {
@@ -21,114 +27,44 @@ pub struct Import {
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     /// Which column holds what: `plate=1,state=2` by number, `plate=LIC_NO,state=ST` by header, or
-    /// `plate=1-8,state=9-10` for fixed columns (first and last character)
+    /// `plate=1-8,state=9-10` for fixed columns (first and last character). Fields: plate, state, category, level,
+    /// reason, authority, case, instructions, from, until
     #[arg(long, value_name = "FIELD=COLUMN,...", value_delimiter = ',')]
     columns: Vec<Column>,
-    /// What separates columns, if it is not found out from the first line
-    #[arg(long, value_name = "CHARACTER")]
-    delimiter: Option<char>,
+    /// What separates columns, if it is not found out from the first line: one character, or `tab`
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// How the export writes its characters, if not as UTF-8 (UTF-16 is recognised)
+    #[arg(long)]
+    encoding: Option<Encoding>,
     /// The category of lines that name none
     #[arg(long, default_value = "stolen")]
     category: Category,
     /// Who answers for lines that do not say
     #[arg(long, default_value = "")]
     authority: Text<100>,
+    /// Where dates and times without an offset are meant, such as America/New_York; without it this machine's zone
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    time_zone: Option<TimeZone>,
     /// Leave bad lines out instead of refusing the whole export
     #[arg(long)]
     skip_bad: bool,
+    /// Take even an export without entries
+    #[arg(long)]
+    allow_empty: bool,
 }
 
-/// What a column may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Field {
-    Plate,
-    State,
-    Category,
-    Level,
-    Reason,
-    Authority,
-    Case,
-    Instructions,
-    From,
-    Until,
-}
-
-impl Field {
-    /// The name, then what headers also call it.
-    const NAMES: [(Self, &'static [&'static str]); 10] = [
-        (
-            Self::Plate,
-            &[
-                "plate",
-                "license",
-                "licence",
-                "lic",
-                "licenseplate",
-                "licenceplate",
-                "platenumber",
-                "tag",
-                "lpn",
-            ],
-        ),
-        (Self::State, &["state", "st", "stateofissuance", "platestate", "lis"]),
-        (Self::Category, &["category", "type", "kind"]),
-        (Self::Level, &["level", "priority", "alertlevel"]),
-        (Self::Reason, &["reason", "offense", "offence", "description"]),
-        (Self::Authority, &["authority", "agency", "ori", "source"]),
-        (Self::Case, &["case", "casenumber", "reference", "nic"]),
-        (Self::Instructions, &["instructions", "caution", "remarks", "notes"]),
-        (Self::From, &["from", "start", "validfrom", "entered"]),
-        (Self::Until, &["until", "to", "end", "expires", "validuntil"]),
-    ];
-
-    fn of_header(header: &str) -> Option<Self> {
-        let plain: String =
-            header.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-        Self::NAMES.into_iter().find(|(_, names)| names.contains(&plain.as_str())).map(|(field, _)| field)
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        &[character] => Ok(character),
+        _ => Err("the delimiter must be one ASCII character, or `tab`".to_owned()),
     }
 }
 
-/// One `FIELD=COLUMN`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Column {
-    field: Field,
-    place: Place,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    /// Counted from 0.
-    Number(usize),
-    Header(String),
-    /// Characters `from..to`, counted from 0.
-    Characters {
-        from: usize,
-        to: usize,
-    },
-}
-
-impl FromStr for Column {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (field, place) =
-            text.split_once('=').ok_or_else(|| format!("{text:?} is not FIELD=COLUMN, such as plate=1"))?;
-        let known = || Field::NAMES.map(|(_, names)| names[0]).join(", ");
-        let field = Field::NAMES
-            .into_iter()
-            .find(|(_, names)| names[0] == field.trim())
-            .map(|(field, _)| field)
-            .ok_or_else(|| format!("{field:?} is not a field: use one of {}", known()))?;
-        let counted = |number: &str| number.trim().parse::<usize>().ok().and_then(|n| n.checked_sub(1));
-        let span = place.split_once('-').and_then(|(from, to)| Some((counted(from)?, counted(to)? + 1)));
-        let place = match (counted(place), span) {
-            (Some(number), _) => Place::Number(number),
-            (None, Some((from, to))) if from < to => Place::Characters { from, to },
-            (None, Some(_)) => return Err(format!("{place:?} ends before it begins")),
-            (None, None) => Place::Header(place.trim().to_owned()),
-        };
-        Ok(Self { field, place })
-    }
+fn zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name)
+        .map_err(|_| format!("no time zone is called {name:?}: use one such as America/New_York"))
 }
 
 /// A line that makes no entry.
@@ -142,111 +78,111 @@ impl Import {
     pub fn run(self) -> anyhow::Result<()> {
         let file = self.file.display();
         let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read the export {file}"))?;
-        let (entries, bad) = self.parse(&bytes).with_context(|| format!("cannot import {file}"))?;
+        let Gathered { entries, bad, columns, .. } =
+            self.parse(&bytes).with_context(|| format!("cannot import {file}"))?;
         for BadLine { line, why } in &bad {
             eprintln!("{file}:{line}: {why}");
         }
+        let left = number(bad.len(), "bad line", "bad lines");
         if !bad.is_empty() && !self.skip_bad {
             bail!(
-                "{} bad lines, {} good: nothing was written; mend them, or leave them out with --skip-bad",
-                bad.len(),
+                "{left}, {} good: nothing was written; mend them, or leave them out with --skip-bad",
                 entries.len()
             );
         }
+        ensure!(
+            !entries.is_empty() || self.allow_empty,
+            "{file} has no entries: nothing was written (--allow-empty if that is meant)"
+        );
         list_file::write(&self.out, &entries)?;
-        println!("{}: {} entries, {} bad lines left out", self.out.display(), entries.len(), bad.len());
+        println!("{}: {}, {left} left out", self.out.display(), in_words(&entries));
+        if let Some(columns) = columns {
+            println!("{columns}");
+        }
+        if entries.iter().any(|entry| entry.from.is_some() || entry.until.is_some()) {
+            let zone = self.zone();
+            println!("times without an offset were taken as {}", zone.iana_name().unwrap_or("UTC"));
+        }
+        let now = Timestamp::now();
+        let over = entries.iter().filter(|entry| entry.until.is_some_and(|until| until <= now)).count();
+        if over > 0 {
+            println!("{} over already and will match nothing", number(over, "entry is", "entries are"));
+        }
         Ok(())
     }
 
-    fn parse(&self, bytes: &[u8]) -> anyhow::Result<(Vec<Entry>, Vec<BadLine>)> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let is_span = |column: &Column| matches!(column.place, Place::Characters { .. });
-        let spans = self.columns.iter().filter(|column| is_span(column)).count();
-        let mut gathered =
-            Gathered { defaults: self, entries: Vec::new(), first: HashMap::new(), bad: Vec::new() };
-        match spans {
-            0 => self.parse_separated(bytes, &mut gathered)?,
-            all if all == self.columns.len() => self.parse_fixed(bytes, &mut gathered),
-            _ => bail!("give either characters (plate=1-8) for every column, or for none"),
-        }
-        Ok((gathered.entries, gathered.bad))
+    fn zone(&self) -> TimeZone {
+        self.time_zone.clone().unwrap_or_else(TimeZone::system)
     }
 
-    fn parse_separated(&self, bytes: &[u8], gathered: &mut Gathered<'_>) -> anyhow::Result<()> {
+    fn parse(&self, bytes: &[u8]) -> anyhow::Result<Gathered> {
+        let bytes = to_utf8(bytes, self.encoding)?;
+        columns::check(&self.columns)?;
+        let is_span = |column: &Column| matches!(column.place, Place::Characters { .. });
+        let spans = self.columns.iter().filter(|column| is_span(column)).count();
+        let mut gathered = Gathered::new(Defaults {
+            category: self.category,
+            authority: self.authority.clone(),
+            zone: self.zone(),
+        });
+        match spans {
+            0 => self.parse_separated(&bytes, &mut gathered)?,
+            all if all == self.columns.len() => self.parse_fixed(&bytes, &mut gathered),
+            _ => bail!("give either characters (plate=1-8) for every column, or for none"),
+        }
+        Ok(gathered)
+    }
+
+    fn parse_separated(&self, bytes: &[u8], gathered: &mut Gathered) -> anyhow::Result<()> {
         let first_line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-        let delimiter = match self.delimiter {
-            Some(delimiter) => {
-                u8::try_from(delimiter).context("the delimiter must be one ASCII character")?
-            }
-            None => find_delimiter(first_line.unwrap_or_default()),
-        };
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(bytes);
-        let mut record = csv::ByteRecord::new();
-        let mut columns: Option<Vec<(Field, usize)>> = None;
-        while reader.read_byte_record(&mut record).context("the export is no CSV")? {
-            let line = record.position().map_or(0, csv::Position::line);
+        let delimiter = self.delimiter.unwrap_or_else(|| find_delimiter(first_line.unwrap_or_default()));
+        let mut layout: Option<Layout> = None;
+        let mut records = Records::new(bytes, delimiter);
+        while let Some((line, record)) = records.next()? {
+            let Some(record) = record else {
+                gathered.bad(
+                    line,
+                    "a quotation mark opens a cell and nothing closes it: close it, or double it if it belongs to the text",
+                );
+                continue;
+            };
             let cells: Vec<_> = record.iter().map(std::str::from_utf8).collect();
             let Ok(cells) = cells.into_iter().collect::<Result<Vec<&str>, _>>() else {
-                gathered.bad(line, "it is not UTF-8 text");
+                gathered.bad(line, NOT_UTF8);
                 continue;
             };
             if cells.iter().all(|cell| cell.is_empty()) {
                 continue;
             }
-            let Some(columns) = &columns else {
-                let (found, is_header) = self.find_columns(&cells)?;
-                if !is_header {
-                    gathered.take(line, &pick(&found, &cells));
+            let Some(layout) = &layout else {
+                let found = Layout::of_first_line(&cells, &self.columns)?;
+                if found.header.is_none() {
+                    gathered.take_first(line, &found.pick(&cells));
                 }
-                columns = Some(found);
+                gathered.columns = Some(found.told());
+                layout = Some(found);
                 continue;
             };
-            gathered.take(line, &pick(columns, &cells));
+            if cells.iter().skip(layout.width).any(|cell| !cell.is_empty()) {
+                let why = format!(
+                    "it has {} cells, the first line {}: a text that holds {:?} needs quotation marks around it",
+                    cells.len(),
+                    layout.width,
+                    char::from(delimiter)
+                );
+                gathered.bad(line, &why);
+                continue;
+            }
+            gathered.take(line, &layout.pick(&cells));
         }
         Ok(())
     }
 
-    /// Which column holds which field, and whether this first line is a header.
-    fn find_columns(&self, first: &[&str]) -> anyhow::Result<(Vec<(Field, usize)>, bool)> {
-        let is_header = first.iter().any(|cell| Field::of_header(cell) == Some(Field::Plate))
-            || self.columns.iter().any(|column| matches!(column.place, Place::Header(_)));
-        if self.columns.is_empty() && is_header {
-            let named = first.iter().enumerate().filter_map(|(n, cell)| Some((Field::of_header(cell)?, n)));
-            return Ok((named.collect(), true));
-        }
-        if self.columns.is_empty() {
-            // The simplest export: a plate, perhaps its state, perhaps a category.
-            return Ok((vec![(Field::Plate, 0), (Field::State, 1), (Field::Category, 2)], false));
-        }
-        let mut found = Vec::new();
-        for column in &self.columns {
-            let number = match &column.place {
-                Place::Number(number) => *number,
-                Place::Header(name) => {
-                    first.iter().position(|cell| cell.eq_ignore_ascii_case(name)).with_context(|| {
-                        format!("no column is headed {name:?}; there are: {}", first.join(", "))
-                    })?
-                }
-                Place::Characters { .. } => bail!("characters are for fixed columns only"),
-            };
-            found.push((column.field, number));
-        }
-        if !found.iter().any(|(field, _)| *field == Field::Plate) {
-            bail!("--columns must say where the plate is, such as plate=1");
-        }
-        Ok((found, is_header))
-    }
-
-    fn parse_fixed(&self, bytes: &[u8], gathered: &mut Gathered<'_>) {
+    fn parse_fixed(&self, bytes: &[u8], gathered: &mut Gathered) {
         for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
             let number = index as u64 + 1;
             let Ok(text) = std::str::from_utf8(line) else {
-                gathered.bad(number, "it is not UTF-8 text");
+                gathered.bad(number, NOT_UTF8);
                 continue;
             };
             if text.trim().is_empty() {
@@ -277,30 +213,69 @@ fn find_delimiter(line: &[u8]) -> u8 {
         .unwrap_or(b',')
 }
 
-fn pick<'a>(columns: &[(Field, usize)], cells: &[&'a str]) -> Vec<(Field, &'a str)> {
-    columns.iter().map(|&(field, number)| (field, cells.get(number).copied().unwrap_or_default())).collect()
-}
+const NOT_UTF8: &str = "it is not UTF-8 text; if the export is of a Windows program, give --encoding windows-1252, or save it as UTF-8";
 
-struct Gathered<'a> {
-    defaults: &'a Import,
+struct Gathered {
+    defaults: Defaults,
     entries: Vec<Entry>,
+    bad: Vec<BadLine>,
+    /// For people: which columns were taken.
+    columns: Option<String>,
     /// The line that an entry was first on.
     first: HashMap<Entry, u64>,
-    bad: Vec<BadLine>,
+    /// How often a plate or pattern is listed.
+    times: HashMap<Listed, usize>,
+    patterns: usize,
 }
 
-impl Gathered<'_> {
-    fn take(&mut self, line: u64, cells: &[(Field, &str)]) {
-        match entry(cells, self.defaults) {
-            Err(why) => self.bad(line, &why),
-            Ok(entry) => match self.first.get(&entry) {
-                Some(first) => self.bad(line, &format!("it says the same as line {first}")),
-                None => {
-                    self.first.insert(entry.clone(), line);
-                    self.entries.push(entry);
-                }
-            },
+impl Gathered {
+    fn new(defaults: Defaults) -> Self {
+        Self {
+            defaults,
+            entries: Vec::new(),
+            bad: Vec::new(),
+            columns: None,
+            first: HashMap::new(),
+            times: HashMap::new(),
+            patterns: 0,
         }
+    }
+
+    fn take(&mut self, line: u64, cells: &[(Field, &str)]) {
+        if let Err(why) = self.add(line, cells) {
+            self.bad(line, &why);
+        }
+    }
+
+    /// The first line may be a header that was not recognised.
+    fn take_first(&mut self, line: u64, cells: &[(Field, &str)]) {
+        if let Err(why) = self.add(line, cells) {
+            let hint = "if this line names the columns, say which hold what: --columns plate=NAME,state=NAME";
+            self.bad(line, &format!("{why}; {hint}"));
+        }
+    }
+
+    fn add(&mut self, line: u64, cells: &[(Field, &str)]) -> Result<(), String> {
+        let entry = cells::entry(cells, &self.defaults)?;
+        if let Some(first) = self.first.get(&entry) {
+            return Err(format!("it says the same as line {first}"));
+        }
+        let times = self.times.entry(entry.plate).or_default();
+        if *times == SAME_PLATE_MAX {
+            return Err(format!(
+                "its plate is listed {SAME_PLATE_MAX} times already, and units take no more"
+            ));
+        }
+        if matches!(entry.plate, Listed::Pattern(_)) {
+            if self.patterns == PATTERNS_MAX {
+                return Err(format!("it is a pattern, and units take no more than {PATTERNS_MAX} on a list"));
+            }
+            self.patterns += 1;
+        }
+        *times += 1;
+        self.first.insert(entry.clone(), line);
+        self.entries.push(entry);
+        Ok(())
     }
 
     fn bad(&mut self, line: u64, why: &str) {
@@ -308,71 +283,13 @@ impl Gathered<'_> {
     }
 }
 
-fn entry(cells: &[(Field, &str)], defaults: &Import) -> Result<Entry, String> {
-    let cell = |field: Field| cells.iter().find(|(f, _)| *f == field).map_or("", |(_, cell)| *cell);
-    let named = |field: Field, name: &'static str| (!cell(field).is_empty()).then(|| (name, cell(field)));
-    let listed = Listed::parse(cell(Field::Plate)).map_err(|error| error.to_string())?;
-    let mut entry = Entry::new(listed, defaults.category);
-    entry.authority = defaults.authority.clone();
-    if let Some((_, code)) = named(Field::State, "state") {
-        let unknown = || format!("state: {:?} is not the postal code of a US state or DC", clip(code));
-        entry.state = Some(State::from_code(code).ok_or_else(unknown)?);
-    }
-    if let Some((_, code)) = named(Field::Category, "category") {
-        entry.category = code.parse::<Category>()?;
-    }
-    if let Some((_, code)) = named(Field::Level, "level") {
-        entry.level = Some(code.parse::<Level>()?);
-    }
-    entry.reason = text(named(Field::Reason, "reason"), entry.reason)?;
-    entry.authority = text(named(Field::Authority, "authority"), entry.authority)?;
-    entry.case = text(named(Field::Case, "case"), entry.case)?;
-    entry.instructions = text(named(Field::Instructions, "instructions"), entry.instructions)?;
-    entry.from = named(Field::From, "from").map(|(name, cell)| time(name, cell, Day::Begins)).transpose()?;
-    entry.until = named(Field::Until, "until").map(|(name, cell)| time(name, cell, Day::Ends)).transpose()?;
-    entry.checked().map_err(|error| error.to_string())
-}
-
-fn text<const MAX: usize>(cell: Option<(&str, &str)>, default: Text<MAX>) -> Result<Text<MAX>, String> {
-    match cell {
-        Some((name, cell)) => Text::parse(cell).map_err(|error| format!("{name}: {error}")),
-        None => Ok(default),
-    }
-}
-
-/// What a date without a time means.
-#[derive(Clone, Copy)]
-enum Day {
-    Begins,
-    Ends,
-}
-
-/// RFC 3339, or a day as `2026-06-30` or `06/30/2026`, in UTC; the last day counts as a whole.
-fn time(name: &str, cell: &str, day: Day) -> Result<Timestamp, String> {
-    let wrong = || {
-        format!("{name}: {:?} is not a time: use 2026-06-30, 06/30/2026 or 2026-06-30T12:00:00Z", clip(cell))
-    };
-    if let Ok(time) = cell.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let date = cell.parse::<Date>().or_else(|_| Date::strptime("%m/%d/%Y", cell)).map_err(|_| wrong())?;
-    let date = match day {
-        Day::Begins => date,
-        Day::Ends => date.tomorrow().map_err(|_| wrong())?,
-    };
-    TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| wrong())
-}
-
-/// Enough of a cell to recognise it by.
-fn clip(cell: &str) -> String {
-    cell.chars().take(40).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::hotlist::Level;
+    use crate::words::State;
 
     #[derive(clap::Parser)]
     struct Arguments {
@@ -381,8 +298,9 @@ mod tests {
     }
 
     fn parse(export: &str, arguments: &[&str]) -> (Vec<Entry>, Vec<BadLine>) {
-        let all = ["import", "export", "--out", "list"].iter().chain(arguments);
-        Arguments::parse_from(all).import.parse(export.as_bytes()).unwrap()
+        let all = ["import", "export", "--out", "list", "--time-zone", "UTC"].iter().chain(arguments);
+        let gathered = Arguments::parse_from(all).import.parse(export.as_bytes()).unwrap();
+        (gathered.entries, gathered.bad)
     }
 
     fn plates(entries: &[Entry]) -> Vec<&str> {
@@ -437,7 +355,7 @@ mod tests {
         let said = [
             "same as line 2",
             "empty",
-            "'\u{0410}'",
+            "U+0410",
             "\"ZZ\"",
             "\"spy\"",
             "not a time",
@@ -450,6 +368,75 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_quotation_mark_swallows_the_lines_behind_it() {
+        let export =
+            "plate,state,color\nABC123,CA,\"red\nDEF123,MA,blue\nGHI123,MA,\"green\nJKL123,MA,\"a\nb\"\n";
+        let (entries, bad) = parse(export, &[]);
+        assert_eq!(plates(&entries), ["DEF123", "JKL123"], "line breaks between quotation marks are text");
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 4]);
+        assert!(bad[0].why.contains("quotation mark"));
+        let (entries, bad) =
+            parse("plate,reason\nABC123,\"seen\r\nin \"\"Y\"\"\"\r\nDEF123,5\" screen\n", &[]);
+        assert_eq!(bad, []);
+        assert_eq!(entries[0].reason.as_str(), "seen in \"Y\"");
+        assert_eq!(entries[1].reason.as_str(), "5\" screen");
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_counts_them() {
+        for end in ["\n", "\r\n", "\r"] {
+            let export = ["ABC1", "", "", "??", "\"A", "B\",MA", "!"].join(end);
+            let (_, bad) = parse(&export, &[]);
+            assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [4, 5, 7], "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_delimiter_in_a_text_shifts_no_column_unseen() {
+        let (entries, bad) = parse("plate,state,reason\nABC123,CA,red, Ford\nDEF123,MA,x,,\n", &[]);
+        assert_eq!(plates(&entries), ["DEF123"]);
+        assert!(bad[0].why.contains("it has 4 cells, the first line 3"), "{bad:?}");
+    }
+
+    #[test]
+    fn a_plate_that_reads_like_a_heading_is_a_plate() {
+        let (entries, bad) = parse("TAG;MA\nABC1;MA\n", &[]);
+        assert_eq!((plates(&entries), bad), (vec!["TAG", "ABC1"], vec![]));
+        assert_eq!(plates(&parse("ID,TAG,ST\n1,ABC1,MA\n", &[]).0), ["ABC1"]);
+        let (_, bad) = parse("KENNZEICHEN;LAND\nABC1;MA\n", &[]);
+        assert!(bad[0].why.contains("--columns"), "{bad:?}");
+    }
+
+    #[test]
+    fn says_what_units_would_refuse() {
+        let export: String = (0..40).map(|number| format!("ABC123,MA,{number}\n")).collect();
+        let (entries, bad) = parse(&format!("plate,state,case\n{export}"), &[]);
+        assert_eq!((entries.len(), bad.len(), bad[0].line), (32, 8, 34));
+        let patterns: String = (0..300).map(|number| format!("?{number:04}\n")).collect();
+        let (entries, bad) = parse(&patterns, &[]);
+        assert_eq!((entries.len(), bad.len()), (256, 44));
+    }
+
+    #[test]
+    fn columns_are_told_and_never_guessed_between_two() {
+        let import = |arguments: &[&str], export: &str| {
+            let all = ["import", "export", "--out", "list"].iter().chain(arguments);
+            Arguments::parse_from(all).import.parse(export.as_bytes())
+        };
+        let told = import(&[], "LIC NO;ST;COLOR\nABC1;MA;red\n").unwrap().columns.unwrap();
+        assert_eq!(told, "plate from \"LIC NO\", state from \"ST\"; not used: \"COLOR\"");
+        for (arguments, export, said) in [
+            (&["--columns", "plate=1,plate=2"][..], "A1;MA\n", "says twice where the plate is"),
+            (&["--columns", "state=1"], "A1;MA\n", "must say where the plate is"),
+            (&["--columns", "plate=9"], "A1;MA\n", "plate=9 is behind the last of 2 columns"),
+            (&[], "plate;agency;source\n", "\"agency\" and \"source\" may both be the authority"),
+        ] {
+            let error = import(arguments, export).err().expect(said).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
     proptest::proptest! {
         /// Whatever an export is, it is taken or refused in words, each line once.
         #[test]
@@ -459,8 +446,11 @@ mod tests {
         ) {
             let more = ["--columns", "plate=1-8,state=9-10"];
             let all = ["import", "export", "--out", "list"].iter().chain(if mapped { &more[..] } else { &[] });
-            if let Ok((entries, bad)) = Arguments::parse_from(all).import.parse(export.as_bytes()) {
-                proptest::prop_assert!(entries.len() + bad.len() <= export.split(['\n', '\r']).count());
+            if let Ok(Gathered { entries, bad, .. }) = Arguments::parse_from(all).import.parse(export.as_bytes()) {
+                let lines = export.split(['\n', '\r']).count();
+                proptest::prop_assert!(entries.len() + bad.len() <= lines);
+                proptest::prop_assert!(bad.iter().all(|bad| (1..=lines as u64).contains(&bad.line)));
+                proptest::prop_assert!(bad.is_sorted_by(|a, b| a.line < b.line));
             }
         }
     }
@@ -475,9 +465,23 @@ mod tests {
             let all = ["import", export.to_str().unwrap(), "--out", out.to_str().unwrap()];
             Arguments::parse_from(all.iter().chain(more)).import.run()
         };
-        assert!(import(&[]).unwrap_err().to_string().contains("1 bad lines, 1 good"));
+        assert!(import(&[]).unwrap_err().to_string().contains("1 bad line, 1 good"));
         assert_eq!(std::fs::read_to_string(&out).unwrap(), "as it was");
         import(&["--skip-bad"]).unwrap();
         assert_eq!(plates(&list_file::read(&out).unwrap()), ["ABC123"]);
+    }
+
+    #[test]
+    fn an_export_that_came_out_empty_replaces_no_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let [export, out] = ["export.csv", "list.jsonl"].map(|name| folder.path().join(name));
+        std::fs::write(&out, "as it was").unwrap();
+        for text in ["", "plate,state\n"] {
+            std::fs::write(&export, text).unwrap();
+            let all = ["import", export.to_str().unwrap(), "--out", out.to_str().unwrap()];
+            let import = |more: &[&str]| Arguments::parse_from(all.iter().chain(more)).import.run();
+            assert!(import(&[]).unwrap_err().to_string().contains("has no entries"));
+            assert_eq!(std::fs::read_to_string(&out).unwrap(), "as it was");
+        }
     }
 }

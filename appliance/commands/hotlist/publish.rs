@@ -9,13 +9,13 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use rumqttc::{Client, Event, Incoming, MqttOptions, Outgoing, QoS, Transport};
 use serde::Deserialize;
 
 use super::edition::Summary;
-use crate::crypto::{hex, random};
+use crate::crypto::{Digest, hex, random};
 use crate::delivery::LinkFault;
 use crate::delivery::tls::client_config;
 use crate::hotlist::{MESSAGE_MAX, Topic};
@@ -113,8 +113,10 @@ impl Message {
 impl Publish {
     pub fn run(self) -> anyhow::Result<()> {
         let summary = Summary::read(&self.edition)?;
+        self.check(&summary).with_context(|| format!("{} cannot be published", self.edition.display()))?;
         let mut link = Link::new(&self.broker)?;
         let old = link.retained(&summary.list)?;
+        old.leads_to(&summary)?;
         let messages = self.messages(&summary);
         link.send(&messages, "publishing")?;
         let manifest = Topic::Manifest(summary.list.clone()).to_string();
@@ -128,6 +130,29 @@ impl Publish {
             summary.version,
             messages.len()
         );
+        Ok(())
+    }
+
+    /// That it is whole: half an edition would reach the broker, and only units would notice.
+    fn check(&self, summary: &Summary) -> anyhow::Result<()> {
+        let read = |name: &str| {
+            let path = self.edition.join(name);
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        if summary.delta {
+            read("delta.json")?;
+        }
+        if summary.chunks.is_some() {
+            let json = read("manifest.json")?;
+            let announced = PublishedManifest::read(&json).context("manifest.json is damaged")?;
+            for (index, digest) in announced.chunks.iter().enumerate() {
+                let chunk = read(&format!("chunks/{index}"))?;
+                ensure!(
+                    Digest::of(&chunk) == *digest,
+                    "chunk {index} is not the one that was signed; sign the list anew"
+                );
+            }
+        }
         Ok(())
     }
 
@@ -154,29 +179,53 @@ struct Retained {
     deltas: Vec<u64>,
 }
 
-/// As much of a manifest as is needed to clear it away. Its signature does not matter for that.
 #[derive(Deserialize)]
 struct Envelope {
     payload: String,
 }
 
+/// As much of a manifest as is needed to send it, and later to clear it away. Units check its signature.
 #[derive(Deserialize)]
-struct OldManifest {
+struct PublishedManifest {
     version: u64,
-    chunks: Vec<serde::de::IgnoredAny>,
+    chunks: Vec<Digest>,
+}
+
+impl PublishedManifest {
+    fn read(json: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice::<Envelope>(json).and_then(|envelope| serde_json::from_str(&envelope.payload))
+    }
 }
 
 impl Retained {
     fn note(&mut self, topic: &str, payload: &[u8]) {
         match Topic::parse(topic) {
             Some(Topic::Manifest(_)) => {
-                let manifest = serde_json::from_slice::<Envelope>(payload)
-                    .and_then(|envelope| serde_json::from_str::<OldManifest>(&envelope.payload));
-                self.snapshot = manifest.ok().map(|old| (old.version, old.chunks.len() as u32));
+                let old = PublishedManifest::read(payload).ok();
+                self.snapshot = old.map(|old| (old.version, old.chunks.len() as u32));
             }
             Some(Topic::Delta { version, .. }) => self.deltas.push(version),
             _ => {}
         }
+    }
+
+    /// Refuses what units would refuse or could not follow, before anything of it reaches them.
+    fn leads_to(&self, new: &Summary) -> anyhow::Result<()> {
+        let snapshot = self.snapshot.map(|(version, _)| version);
+        let Some(newest) = self.deltas.iter().copied().chain(snapshot).max() else { return Ok(()) };
+        let Summary { list, version, .. } = new;
+        ensure!(
+            *version >= newest,
+            "the broker has version {newest} of {list} already, and units take nothing older: sign with a version above it"
+        );
+        if let (true, None, Some(base)) = (*version > newest, new.chunks, new.base) {
+            ensure!(
+                base == newest,
+                "the broker has version {newest} of {list}, and this delta leads on from {base}: sign with \
+                 --previous-version {newest}, or publish a snapshot"
+            );
+        }
+        Ok(())
     }
 
     /// Chunks of an older snapshot, and deltas that lead to versions from which no unit is to follow.
@@ -363,5 +412,31 @@ impl Session {
             }
         }
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_published_that_units_could_not_follow() {
+        let retained = Retained { snapshot: Some((5, 3)), deltas: vec![6, 7] };
+        let edition = |version, base, chunks: Option<u32>| Summary {
+            list: ListName::parse("state").unwrap(),
+            version,
+            base,
+            issued: jiff::Timestamp::UNIX_EPOCH,
+            entries: 1,
+            chunks,
+            delta: base.is_some(),
+        };
+        let says = |edition: Summary| retained.leads_to(&edition).err().map(|error| error.to_string());
+        assert!(says(edition(6, None, Some(1))).unwrap().contains("has version 7"));
+        assert!(says(edition(8, Some(6), None)).unwrap().contains("--previous-version 7"));
+        for good in [edition(8, Some(7), None), edition(8, None, Some(1)), edition(7, Some(6), None)] {
+            assert_eq!(says(good), None);
+        }
+        assert!(Retained::default().leads_to(&edition(1, None, Some(1))).is_ok());
     }
 }
