@@ -106,6 +106,7 @@ fn event_type(kind: Kind) -> &'static str {
         Kind::Disposition => "milepost.disposition.v1",
         Kind::ManualEntry => "milepost.manual-entry.v1",
         Kind::HealthChange => "milepost.health-change.v1",
+        Kind::Canary => "milepost.canary.v1",
         Kind::Audit => "milepost.audit.v1",
         Kind::PurgeCertificate => "milepost.purge-certificate.v1",
         Kind::Read => "milepost.read.v1",

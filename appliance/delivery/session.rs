@@ -293,7 +293,7 @@ impl Session {
                 break;
             }
             bytes += body.len() + 1;
-            self.sequence += u64::from(!kind.is_picture());
+            self.sequence += u64::from(kind.is_numbered());
             ids.push(id);
             bodies.push(body);
         }
@@ -303,6 +303,7 @@ impl Session {
             Kind::Alert => UnitTopic::Alerts,
             Kind::AlertPicture | Kind::ReadPicture => UnitTopic::Picture(*first),
             Kind::Read => UnitTopic::Reads,
+            Kind::Canary => UnitTopic::Canary,
             Kind::Disposition
             | Kind::ManualEntry
             | Kind::HealthChange

@@ -17,6 +17,7 @@ pub enum Kind {
     Disposition,
     ManualEntry,
     HealthChange,
+    Canary,
     Audit,
     PurgeCertificate,
     Read,
@@ -24,12 +25,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Alert,
         Self::AlertPicture,
         Self::Disposition,
         Self::ManualEntry,
         Self::HealthChange,
+        Self::Canary,
         Self::Audit,
         Self::PurgeCertificate,
         Self::Read,
@@ -43,6 +45,11 @@ impl Kind {
 
     pub fn is_picture(self) -> bool {
         matches!(self, Self::AlertPicture | Self::ReadPicture)
+    }
+
+    /// Whether it takes a number of the session. Who counts those to find a gap does not listen for canaries.
+    pub fn is_numbered(self) -> bool {
+        !self.is_picture() && self != Self::Canary
     }
 }
 

@@ -23,6 +23,8 @@ pub enum UnitTopic {
     Health,
     /// Answers to alerts, steps of manual entries, changes of health, audit entries, certificates of purge.
     Events,
+    /// The unit's own test plate, which nobody stores.
+    Canary,
     /// Server to unit, signed.
     Receipts,
     /// Server to unit, signed.
@@ -56,6 +58,7 @@ impl Topic {
                     ["reads"] => UnitTopic::Reads,
                     ["health"] => UnitTopic::Health,
                     ["events"] => UnitTopic::Events,
+                    ["canary"] => UnitTopic::Canary,
                     ["receipts"] => UnitTopic::Receipts,
                     ["commands"] => UnitTopic::Commands,
                     ["manual-entries"] => UnitTopic::ManualEntries,
@@ -97,6 +100,7 @@ impl fmt::Display for Topic {
                     UnitTopic::Reads => f.write_str("reads"),
                     UnitTopic::Health => f.write_str("health"),
                     UnitTopic::Events => f.write_str("events"),
+                    UnitTopic::Canary => f.write_str("canary"),
                     UnitTopic::Receipts => f.write_str("receipts"),
                     UnitTopic::Commands => f.write_str("commands"),
                     UnitTopic::ManualEntries => f.write_str("manual-entries"),
@@ -129,6 +133,7 @@ mod tests {
             Just(UnitTopic::Reads),
             Just(UnitTopic::Health),
             Just(UnitTopic::Events),
+            Just(UnitTopic::Canary),
             Just(UnitTopic::Receipts),
             Just(UnitTopic::Commands),
             Just(UnitTopic::ManualEntries),

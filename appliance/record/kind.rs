@@ -24,10 +24,12 @@ pub enum Kind {
     CriticalAlert,
     /// What became of a manual entry.
     ManualEntry,
+    /// That the unit's own test plate came this far: evidence of nothing, and in no count.
+    Canary,
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Alert,
         Self::Picture,
         Self::Health,
@@ -37,11 +39,17 @@ impl Kind {
         Self::Disposition,
         Self::CriticalAlert,
         Self::ManualEntry,
+        Self::Canary,
     ];
 
     /// Whether it shows a vehicle, so that its end needs a certificate.
     pub fn is_captured(self) -> bool {
         matches!(self, Self::Alert | Self::CriticalAlert | Self::Picture | Self::Read)
+    }
+
+    /// Whether it counts as something that the unit captured, decided or noted.
+    pub fn is_counted(self) -> bool {
+        self != Self::Canary
     }
 
     /// As it stands on the disk.
@@ -66,6 +74,7 @@ impl std::fmt::Display for Kind {
             Self::Disposition => "disposition",
             Self::CriticalAlert => "critical alert",
             Self::ManualEntry => "manual entry",
+            Self::Canary => "canary",
         })
     }
 }
@@ -116,6 +125,7 @@ pub(super) enum Class {
     Disposition,
     ManualEntry,
     Health,
+    Canary,
     Audit,
     Certificate,
     HitRead,
@@ -124,13 +134,14 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CriticalAlert,
         Self::Alert,
         Self::Evidence,
         Self::Disposition,
         Self::ManualEntry,
         Self::Health,
+        Self::Canary,
         Self::Audit,
         Self::Certificate,
         Self::HitRead,
@@ -147,6 +158,7 @@ impl Class {
             (Kind::Disposition, _) => Self::Disposition,
             (Kind::ManualEntry, _) => Self::ManualEntry,
             (Kind::Health, _) => Self::Health,
+            (Kind::Canary, _) => Self::Canary,
             (Kind::Audit, _) => Self::Audit,
             (Kind::Certificate, _) => Self::Certificate,
             (Kind::Read, true) => Self::HitRead,
@@ -170,6 +182,7 @@ impl Class {
             Self::Disposition => Kind::Disposition,
             Self::ManualEntry => Kind::ManualEntry,
             Self::Health => Kind::Health,
+            Self::Canary => Kind::Canary,
             Self::Audit => Kind::Audit,
             Self::Certificate => Kind::Certificate,
             Self::HitRead | Self::Read => Kind::Read,

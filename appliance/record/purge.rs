@@ -114,6 +114,14 @@ impl Records {
         result.map(|()| answer)
     }
 
+    /// Drops a canary, which has come back or was given up. Touches nothing else.
+    pub fn drop_canary(&self, id: RecordId) -> Result<(), RecordError> {
+        let mut io = self.io();
+        self.finish(&mut io)?;
+        let subject = self.subject(&mut io, id)?.filter(|subject| subject.head.kind == Kind::Canary);
+        self.purge(&mut io, subject.into_iter().collect(), Reason::Received)
+    }
+
     /// To be called about once a second: purges what the policy does not let stay, and brings to the disk
     /// what it had refused. Counts on the monotonic clock, so that nothing expires because somebody set the time.
     pub fn sweep(&self) -> Result<Swept, RecordError> {
@@ -273,8 +281,10 @@ impl Records {
         for subject in purge.subjects.iter().filter(|subject| subject.at.is_none()) {
             state.memory.remove(subject.head.id);
         }
-        let count = purge.subjects.len() as u64;
-        *state.counts.purged.entry(purge.reason).or_default() += count;
+        let count = purge.subjects.iter().filter(|subject| subject.head.kind.is_counted()).count() as u64;
+        if count > 0 {
+            *state.counts.purged.entry(purge.reason).or_default() += count;
+        }
         if purge.reason == Reason::Received {
             state.counts.received += count;
         }

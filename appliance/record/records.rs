@@ -220,6 +220,15 @@ impl Records {
         }
     }
 
+    /// Whether the broker has acknowledged this record; none if it is stored no longer.
+    pub fn is_published(&self, id: RecordId) -> Option<bool> {
+        let state = self.lock();
+        if state.memory.get(id).is_some() {
+            return Some(state.memory.is_published(id));
+        }
+        state.index.find(id).map(|(_, entry)| entry.state == State::Published)
+    }
+
     /// Whatever was published and not received waits again: for a broker that forgot the session, or a
     /// server that stays silent.
     pub fn send_again(&self) {
@@ -233,10 +242,10 @@ impl Records {
     pub fn counts(&self) -> Counts {
         let state = self.lock();
         let mut counts = state.counts.clone();
-        for class in Class::ALL {
+        for class in Class::ALL.into_iter().filter(|class| class.kind().is_counted()) {
             *counts.held.entry(class.kind()).or_default() += state.index.live(class);
         }
-        for kind in state.memory.kinds() {
+        for kind in state.memory.kinds().filter(|kind| kind.is_counted()) {
             *counts.held.entry(kind).or_default() += 1;
         }
         counts.in_memory = state.memory.len() as u64;

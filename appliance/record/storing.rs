@@ -125,7 +125,8 @@ impl Records {
         for &(shelf, number) in &written.closed {
             state.index.close(shelf, number);
         }
-        state.counts.stored += records.len() as u64;
+        state.counts.stored +=
+            records.iter().filter(|sealed| sealed.slot.head.kind.is_counted()).count() as u64;
     }
 
     fn keep_in_memory(&self, group: Vec<Sealed>, error: &std::io::Error) -> Result<Stored, RecordError> {

@@ -244,7 +244,7 @@ impl console::Unit for Window {
             waiting: counts.held.get(kind).copied().unwrap_or(0),
         };
         RecordsView {
-            stock: Kind::ALL.iter().map(stock).collect(),
+            stock: Kind::ALL.iter().filter(|kind| kind.is_counted()).map(stock).collect(),
             delivered: counts.received,
             purged: counts.purged.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
             purges: logbook::purges(&self.audit, &self.records, PURGES_SHOWN),
@@ -529,6 +529,7 @@ fn plural(kind: Kind) -> &'static str {
         Kind::Audit => "batches of the audit log",
         Kind::Certificate => "purge certificates",
         Kind::Read => "reads",
+        Kind::Canary => "canaries",
     }
 }
 
