@@ -6,10 +6,12 @@
 mod alignment;
 mod background;
 mod camera;
+mod canary;
 mod displacement;
 mod geometry;
 mod grid;
 mod image;
+mod projection;
 mod reason;
 mod references;
 mod registration;
@@ -22,6 +24,7 @@ mod smear;
 mod view;
 
 pub use camera::{CameraView, CameraWatch};
+pub use canary::{Canary, CanaryReport, Stage, TestPlate, Timing, Whereabouts, place};
 pub use displacement::{Displacement, Limits, MOVED, VIEW_ANGLE_ASSUMED_DEG};
 pub use geometry::{Lane, LaneShift, Lanes};
 pub use reason::{Reason, Severity};

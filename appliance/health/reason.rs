@@ -127,6 +127,14 @@ impl Reason {
         Duration::from_secs(match self {
             Self::CameraLost | Self::AllCamerasLost | Self::BrokerLost => 5,
             Self::NoList | Self::ListLate | Self::ListStale | Self::ListRefused | Self::AimUnverified => 0,
+            // One that came back proves the whole way.
+            Self::CanaryUnseen
+            | Self::CanaryMisread
+            | Self::CanaryUnfollowed
+            | Self::CanaryUnmatched
+            | Self::CanaryUnstored
+            | Self::CanaryUnacknowledged
+            | Self::CanaryUnreceipted => 0,
             Self::ViewFogged | Self::WindowDirty => 300,
             // Numbers that hover about their limit.
             Self::DiskLow

@@ -1,7 +1,10 @@
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::camera::CameraView;
+use super::canary::CanaryReport;
 use super::{Finding, Reason, ServiceState, Standing};
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
 use crate::system::{ClockStatus, DeviceFacts, Position, PositionConfig, Reserve};
@@ -34,6 +37,11 @@ pub struct Config {
     pub tilted_deg: f32,
     /// A blow harder than this many g, beyond gravity, is told. Default 1.
     pub knock_g: f32,
+    /// Seconds between two test plates, which must come through every stage from the camera's picture to the broker
+    /// and back; 0 turns them off. Default 300.
+    pub canary_every_s: u32,
+    /// Seconds that the broker, and then the receiver, may take to confirm one. Default 60. Raise it on slow links.
+    pub canary_patience_s: NonZeroU32,
 }
 
 impl Default for Config {
@@ -50,6 +58,8 @@ impl Default for Config {
             backlog_late_h: 24,
             tilted_deg: 2.0,
             knock_g: 1.0,
+            canary_every_s: 300,
+            canary_patience_s: NonZeroU32::new(60).expect("60 is not zero"),
         }
     }
 }
@@ -97,6 +107,9 @@ pub struct CameraReport {
     pub vision_ms: f32,
     /// Frames that vision did not look at because newer ones had come.
     pub frames_skipped: u64,
+    /// How the unit's own test plate fares; none where it is turned off.
+    #[serde(default)]
+    pub canary: Option<CanaryReport>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -293,6 +306,7 @@ mod tests {
             aim_verified: None,
             vision_ms: 12.0,
             frames_skipped: 0,
+            canary: None,
         }
     }
 

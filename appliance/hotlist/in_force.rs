@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::edition::{Edition, ListKeys};
-use super::entry::Entry;
+use super::entry::{Category, Entry};
 use super::ledger::Current;
+use super::listed::Listed;
 use super::manual::{Manual, ManualChange, ManualSummary};
 use super::manual_entry::{Author, ManualEntry, ManualError, Request};
 use super::manual_message::{ManualAct, ManualMessage, ManualMessageError};
@@ -140,6 +141,29 @@ impl Hotlist {
         drop(manual);
         matching::sort(&mut matches);
         matches
+    }
+
+    /// Holds a read of the unit's own test plate against every list, as any read, and against an entry for `plate`
+    /// that stands in none: gives how it matches that one. What it may match in a list by chance is left alone.
+    ///
+    /// # Errors
+    /// If any list cannot be looked at.
+    pub fn try_out(
+        &self,
+        reading: &Reading,
+        state: &StateReading,
+        plate: Plate,
+        now: Timestamp,
+    ) -> Result<Option<Match>, StoreError> {
+        let look = Look::new(reading, state, now, self.0.config.matching);
+        let mut by_chance = Vec::new();
+        for in_force in self.lists().values() {
+            look.at(&Held { keys: &self.0.keys, in_force }, &mut by_chance)?;
+        }
+        look.at(&*self.manual(), &mut by_chance)?;
+        let mut matches = Vec::new();
+        look.at(&TestEntry::of(plate, now), &mut matches)?;
+        Ok(matches.pop())
     }
 
     /// Each configured list, whether held or not.
@@ -280,6 +304,36 @@ impl Hotlist {
     fn manual_mut(&self) -> RwLockWriteGuard<'_, Manual> {
         self.0.manual.write().expect("no writer of this lock can panic")
     }
+}
+
+/// The one entry that the unit's own test plate is matched with, and no other read.
+struct TestEntry {
+    version: ListVersion,
+    entry: Entry,
+}
+
+impl TestEntry {
+    fn of(plate: Plate, now: Timestamp) -> Self {
+        let list = ListName::parse("canary").expect("a constant name of allowed characters");
+        let entry = Entry::new(Listed::Plate(plate), Category::Other);
+        Self { version: ListVersion { list, version: 0, issued: now }, entry }
+    }
+}
+
+impl Lookup for TestEntry {
+    fn version(&self) -> &ListVersion {
+        &self.version
+    }
+
+    fn count(&self) -> u64 {
+        1
+    }
+
+    fn find(&self, plate: &Plate) -> Result<Vec<Entry>, StoreError> {
+        Ok((self.entry.plate == Listed::Plate(*plate)).then(|| self.entry.clone()).into_iter().collect())
+    }
+
+    fn each_pattern(&self, _: &mut dyn FnMut(&Entry)) {}
 }
 
 /// An edition in force together with the keys that open it.

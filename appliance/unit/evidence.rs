@@ -14,6 +14,7 @@ use super::duty::Duty;
 use super::news::{Glance, News};
 use super::pulse::Pulse;
 use super::read_record::ReadRecord;
+use super::sight::Passed;
 use super::tally::Tally;
 use crate::alert::{Alert, Alerts};
 use crate::audit::{Audit, Event, Who};
@@ -82,18 +83,21 @@ pub struct Evidence {
 
 impl Evidence {
     /// Starts the thread; it ends when every sender of `reads` is gone.
-    pub fn start(self, reads: Receiver<Verdict>) -> std::io::Result<JoinHandle<()>> {
+    pub fn start(self, reads: Receiver<Passed>) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("evidence".into()).spawn(move || self.run(&reads))
     }
 
-    fn run(mut self, reads: &Receiver<Verdict>) {
+    fn run(mut self, reads: &Receiver<Passed>) {
         let mut swept = self.clock.now();
         loop {
-            let verdict = reads.recv_timeout(PATIENCE);
+            let passed = reads.recv_timeout(PATIENCE);
             let now = self.clock.now();
             self.pulse.beat(now);
-            match verdict {
-                Ok(verdict) => self.take(&verdict, now),
+            match passed {
+                Ok(Passed::Vehicle(verdict)) => self.take(&verdict, now),
+                Ok(Passed::Canary(read)) => {
+                    read.pass(&self.unit, &self.hotlist, &self.alerts, &self.records, now);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::error;
 
+use super::canary::Flight;
 use super::courier::Courier;
 use super::duty::Duty;
 use super::place::PlaceWatch;
@@ -80,6 +81,9 @@ impl Guard {
             self.note_links(&mut links);
             self.note_damage(&mut damaged);
             self.keep_learned();
+            for canary in self.cameras.iter().filter_map(|camera| camera.sight.canary.as_ref()) {
+                canary.follow(&self.records, now);
+            }
             let mut report = self.report(facts, now);
             self.duty.observe(self.findings(&report), now);
             // In this order: a change in between is told once more, and none is missed.
@@ -143,6 +147,7 @@ impl Guard {
         let mut findings = facts.findings(&self.config, self.place.config());
         for (camera, report) in self.cameras.iter().zip(&report.cameras) {
             findings.extend(camera.sight.watch().findings(report.streaming));
+            findings.extend(camera.sight.canary.as_ref().and_then(|canary| canary.finding(&report.camera)));
         }
         findings
     }
@@ -255,6 +260,7 @@ impl Watched {
                 .map(|verified| AimVerified { by: verified.by.clone(), at: verified.at }),
             vision_ms: self.sight.look_time().as_secs_f32() * 1000.0,
             frames_skipped: self.sight.frames.dropped(),
+            canary: self.sight.canary.as_ref().map(Flight::report),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! lists. Decides nothing that a room can decide.
 
 mod board;
+mod canary;
 mod courier;
 mod duty;
 mod evidence;
@@ -39,8 +40,7 @@ use crate::config::{Config, ConfigError};
 use crate::console::{Console, Refused};
 use crate::crypto::{SealError, UnitKey};
 use crate::delivery::{Delivery, DeliveryError, tls};
-use crate::health::{CameraWatch, Service};
-use crate::passage::Passages;
+use crate::health::{CameraWatch, Service, Timing};
 use crate::record::{RecordError, Records};
 use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
 use crate::vision::{Vision, VisionError};
@@ -141,6 +141,7 @@ impl Unit {
         opening::tell_damage(&audit, &found_records);
         let shortened = opening::compare(&audit, &found_log, &records);
         let (hotlist, updates, list_damage) = integrity::lists(&folder.join("lists"), key, &config.hotlist)?;
+        canary::drop_left_behind(&records);
 
         let service = Service::new(kept, clock.now());
         let duty =
@@ -199,10 +200,11 @@ impl Unit {
                 camera.view_angle_deg.map(ViewAngle::degrees),
                 saved.aim(&camera.name)?,
             );
-            let sight = Arc::new(Sight::new(camera.name.clone(), watch, clock.as_ref()));
+            let timing = Timing::of(&config.health, !config.delivery.receivers.is_empty());
+            let canary = timing.map(|timing| canary::Flight::new(timing, clock.now()));
+            let sight = Arc::new(Sight::new(camera.name.clone(), watch, canary, clock.as_ref()));
             let eyes = Vision::load(&config.vision)?;
-            let passages = Passages::new(config.passage.clone());
-            vision.push(sight.start(eyes, passages, reads.clone(), clock.clone())?);
+            vision.push(sight.start(eyes, config.passage.clone(), reads.clone(), clock.clone())?);
             let capture = Capture::start(camera.clone(), clock.clone(), sight.frames.clone())?;
             cameras.push(Watched { capture, sight });
         }

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{error, warn};
 
+use super::canary::{CanaryEye, CanaryRead, Flight};
 use super::live;
 use super::pulse::Pulse;
 use crate::capture::{Frame, Latest};
 use crate::console::LivePicture;
 use crate::health::CameraWatch;
-use crate::passage::{Passages, Verdict};
+use crate::passage::{self, Passages, Verdict};
 use crate::system::Clock;
-use crate::vision::{MotionGate, Sighting, Vision};
+use crate::vision::{Corners, MotionGate, Sighting, Vision};
 use crate::words::{CameraId, Moment};
 
 /// How long the thread waits for a frame before it shows a sign of life.
@@ -25,11 +26,18 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Fast enough to aim by; every frame would cost a fifth of a core in JPEG alone.
 const LIVE_EVERY: Duration = Duration::from_millis(120);
 
+/// What vision hands on to be decided.
+pub enum Passed {
+    Vehicle(Verdict),
+    Canary(CanaryRead),
+}
+
 /// What other threads may see of a camera, and ask of it.
 pub struct Sight {
     pub camera: CameraId,
     pub frames: Latest<Frame>,
     pub pulse: Pulse,
+    pub canary: Option<Flight>,
     watch: Mutex<CameraWatch>,
     live: watch::Sender<Option<Arc<LivePicture>>>,
     look_micros: AtomicU32,
@@ -37,11 +45,12 @@ pub struct Sight {
 }
 
 impl Sight {
-    pub fn new(camera: CameraId, watch: CameraWatch, clock: &dyn Clock) -> Self {
+    pub fn new(camera: CameraId, watch: CameraWatch, canary: Option<Flight>, clock: &dyn Clock) -> Self {
         Self {
             camera,
             frames: Latest::new(),
             pulse: Pulse::new("vision", clock.now()),
+            canary,
             watch: Mutex::new(watch),
             live: watch::Sender::new(None),
             look_micros: AtomicU32::new(0),
@@ -53,14 +62,14 @@ impl Sight {
     pub fn start(
         self: &Arc<Self>,
         vision: Vision,
-        passages: Passages,
-        reads: SyncSender<Verdict>,
+        passage: passage::Config,
+        reads: SyncSender<Passed>,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<JoinHandle<()>> {
         let sight = Arc::clone(self);
         std::thread::Builder::new()
             .name(format!("vision {}", self.camera))
-            .spawn(move || sight.run(vision, passages, &reads, clock.as_ref()))
+            .spawn(move || sight.run(vision, passage, &reads, clock.as_ref()))
     }
 
     pub fn stop(&self) {
@@ -83,28 +92,44 @@ impl Sight {
         Duration::from_micros(self.look_micros.load(Ordering::Relaxed).into())
     }
 
-    fn run(&self, vision: Vision, passages: Passages, reads: &SyncSender<Verdict>, clock: &dyn Clock) {
-        let mut eye = Eye { vision, passages, gate: MotionGate::default(), shown: None };
+    fn run(&self, vision: Vision, passage: passage::Config, reads: &SyncSender<Passed>, clock: &dyn Clock) {
+        let canary = self.canary.clone().map(|flight| CanaryEye::new(flight, passage.clone()));
+        let passages = Passages::new(passage);
+        let mut eye =
+            Eye { vision, passages, gate: MotionGate::default(), seen: Vec::new(), canary, shown: None };
         while !self.stop.load(Ordering::Relaxed) {
             self.pulse.beat(clock.now());
-            let verdicts = match self.frames.take(PATIENCE) {
+            let passed = match self.frames.take(PATIENCE) {
                 Some(frame) => self.see(&mut eye, &frame),
-                None => eye.passages.tick(clock.now()),
+                None => passed(eye.passages.tick(clock.now())),
             };
-            hand_on(verdicts, reads);
+            hand_on(passed, reads);
         }
-        hand_on(eye.passages.finish(), reads);
+        hand_on(passed(eye.passages.finish()), reads);
     }
 
-    fn see(&self, eye: &mut Eye, frame: &Frame) -> Vec<Verdict> {
+    fn see(&self, eye: &mut Eye, frame: &Frame) -> Vec<Passed> {
         if let Err(error) = self.watch().see(frame) {
             warn!(camera = %self.camera, %error, "a frame could not be examined");
         }
         // Whoever aims the camera wants to see it all, also a still street.
         let is_watched = self.live.receiver_count() > 0;
-        if !eye.gate.opens(frame.luma(), frame.taken) && !is_watched {
-            return eye.passages.tick(frame.taken);
-        }
+        let calm = !eye.gate.opens(frame.luma(), frame.taken);
+        let verdicts = if calm && !is_watched {
+            eye.passages.tick(frame.taken)
+        } else {
+            self.look(eye, frame, is_watched)
+        };
+        let canary = eye.canary.as_mut().and_then(|canary| {
+            verdicts.iter().for_each(|verdict| canary.note(verdict));
+            canary.see(&mut eye.vision, frame, calm, &eye.seen)
+        });
+        let mut passed = passed(verdicts);
+        passed.extend(canary.map(Passed::Canary));
+        passed
+    }
+
+    fn look(&self, eye: &mut Eye, frame: &Frame, is_watched: bool) -> Vec<Verdict> {
         let started = Instant::now();
         let sightings = eye.vision.look(frame.luma()).unwrap_or_else(|error| {
             // One frame that cannot be looked at is no reason to miss the next.
@@ -118,6 +143,7 @@ impl Sight {
             eye.shown = Some(frame.taken);
             self.show(frame, &sightings);
         }
+        eye.seen = sightings.iter().map(|sighting| sighting.corners).collect();
         eye.passages.see(frame, sightings)
     }
 
@@ -136,14 +162,21 @@ struct Eye {
     vision: Vision,
     passages: Passages,
     gate: MotionGate,
+    /// The plates of the last look.
+    seen: Vec<Corners>,
+    canary: Option<CanaryEye>,
     /// When the live picture was last encoded.
     shown: Option<Moment>,
 }
 
+fn passed(verdicts: Vec<Verdict>) -> Vec<Passed> {
+    verdicts.into_iter().map(Passed::Vehicle).collect()
+}
+
 /// Waits where the next stage is busy: frames are skipped meanwhile, reads never.
-fn hand_on(verdicts: Vec<Verdict>, reads: &SyncSender<Verdict>) {
-    for verdict in verdicts {
-        if reads.send(verdict).is_err() {
+fn hand_on(passed: Vec<Passed>, reads: &SyncSender<Passed>) {
+    for passed in passed {
+        if reads.send(passed).is_err() {
             // The receiver outlives us unless its thread failed, which ends the program.
             return;
         }

@@ -53,7 +53,7 @@ impl Site {
         std::fs::write(self.folder().join("milepost.toml"), self.configuration(&source, console)).unwrap();
     }
 
-    fn configuration(&self, source: &str, console: SocketAddr) -> String {
+    pub fn configuration(&self, source: &str, console: SocketAddr) -> String {
         format!(
             r#"[unit]
 id = "{UNIT}"

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use self::canvas::Canvas;
 use self::car::Car;
 use self::chance::Chance;
+use self::plate::PlatePicture;
 use self::view::View;
 use super::feed::{Feed, Heard};
 use super::frame::OwnedPlanes;
@@ -59,6 +60,21 @@ impl TryFrom<String> for ScenePlate {
         let (plate, state) = text.split_once(';').unwrap_or((&text, State::Ma.code()));
         let state = State::from_code(state.trim()).ok_or_else(|| ScenePlateError::State(state.to_owned()))?;
         Ok(Self { plate: Plate::parse(plate)?, state })
+    }
+}
+
+/// A plate drawn by itself, for whoever lays one into another picture.
+pub struct DrawnPlate(PlatePicture);
+
+impl DrawnPlate {
+    /// As it looks in full daylight.
+    pub fn new(plate: &ScenePlate) -> Self {
+        Self(PlatePicture::draw(plate, 1.0))
+    }
+
+    /// The grey at a place of the plate, both 0 to 1 from its top left, when it is seen `width_px` wide.
+    pub fn luma(&self, x: f32, y: f32, width_px: f32) -> f32 {
+        self.0.at(x, y, width_px).y
     }
 }
 
