@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench fuzz kill-test fips lint advisories packages build units deb deb-test
+.PHONY: help demo test accuracy bench fuzz kill-test fips lint advisories packages build units layer deb deb-test
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
@@ -50,6 +50,9 @@ lint: packages $(CARGO_DENY) ## formatting, clippy, licences
 
 units: packages ## what systemd itself says of our units and their sandbox
 	.ci/check-units
+
+layer: packages ## the Yocto layer: fresh crates, lint, parsed by bitbake
+	.ci/check-layer
 
 deb: packages $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX) ## the Debian package for this machine's processor, with the list of its parts; into target/deb
 	@mkdir -p target/deb

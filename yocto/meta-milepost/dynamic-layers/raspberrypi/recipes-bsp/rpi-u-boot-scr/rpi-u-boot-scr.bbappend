@@ -1,0 +1,1 @@
+FILESEXTRAPATHS:prepend:milepost := "${THISDIR}/files:"

@@ -1,0 +1,21 @@
+FILESEXTRAPATHS:prepend:milepost := "${THISDIR}/files:"
+
+# Whom the unit believes an update: a PEM file with the certificate of the authority that signs bundles. No such file is in this
+# layer, and no key.
+RAUC_KEYRING_FILE:milepost = "${@os.path.basename(d.getVar('MILEPOST_UPDATE_AUTHORITY') or 'missing.pem')}"
+RAUC_KEYRING_URI:milepost = "file://${MILEPOST_UPDATE_AUTHORITY}"
+
+# nooelint: oelint.task.noanonpython,oelint.vars.noncoreoverride
+python () {
+    if d.getVar('DISTRO') == 'milepost' and not d.getVar('MILEPOST_UPDATE_AUTHORITY'):
+        raise bb.parse.SkipRecipe("set MILEPOST_UPDATE_AUTHORITY to the certificate of whoever signs updates")
+}
+
+do_install:append:milepost() {
+    find ${D} -name system.conf -exec sed -i \
+        -e 's|@LOADER@|${MILEPOST_LOADER}|' \
+        -e 's|@LOADER_LINES@|${MILEPOST_LOADER_LINES}|' \
+        -e 's|@MACHINE@|${MACHINE}|' \
+        -e 's|@KEYRING@|${RAUC_KEYRING_FILE}|' \
+        -e 's|@VERSION@|${MILEPOST_VERSION}|' {} +
+}
