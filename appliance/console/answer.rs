@@ -1,7 +1,7 @@
 //! What goes back to the browser: pages, failures as pages, assets, and the headers on all of them.
 
 use askama::Template;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::Path;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
@@ -9,6 +9,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::{Extension, Json};
 use tracing::error;
 
 use super::accounts::AccountsError;
@@ -59,6 +60,9 @@ pub fn file(name: &str, kind: &'static str, body: impl Into<Body>) -> Response {
 #[derive(Debug)]
 pub enum Failure {
     NotFound,
+    WrongMethod,
+    /// A program whose token is missing, wrong or over.
+    SignInFirst,
     /// Signed in, with a role that may not have this.
     Forbidden,
     /// The form does not come from a page of this console, or from one that has expired.
@@ -112,6 +116,16 @@ impl IntoResponse for Failure {
                 "Not here",
                 "There is nothing under this address, or it is no longer kept.".to_owned(),
             ),
+            Self::WrongMethod => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Not this way",
+                "This address does not take requests of this method.".to_owned(),
+            ),
+            Self::SignInFirst => (
+                StatusCode::UNAUTHORIZED,
+                "Sign in first",
+                "Sign in at /api/v1/session, and send its token as Authorization: Bearer.".to_owned(),
+            ),
             Self::Forbidden => (
                 StatusCode::FORBIDDEN,
                 "Not for your role",
@@ -136,8 +150,36 @@ impl IntoResponse for Failure {
         };
         let message = Message { title, sentence };
         let html = message.render().unwrap_or_else(|_| message.sentence.clone());
-        (status, Html(html)).into_response()
+        (status, Extension(Said(message.sentence)), Html(html)).into_response()
     }
+}
+
+/// What a failure says, beside the page that says it.
+#[derive(Clone)]
+struct Said(String);
+
+/// An answer as a program wants it: a failure as JSON with its sentence, anything else as it is.
+pub async fn for_program(response: Response) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let said = response.extensions().get::<Said>().map(|said| said.0.clone());
+    let error = match said {
+        Some(said) => said,
+        // What the router says of a path, a query or a body that it cannot take apart.
+        None => match to_bytes(response.into_body(), REJECTION_MAX).await {
+            Ok(bytes) => sentence(&String::from_utf8_lossy(&bytes)),
+            Err(_) => "The request cannot be understood.".to_owned(),
+        },
+    };
+    (status, Json(serde_json::json!({ "error": error }))).into_response()
+}
+
+const REJECTION_MAX: usize = 4096;
+
+pub async fn wrong_method() -> Failure {
+    Failure::WrongMethod
 }
 
 pub async fn not_found() -> Failure {

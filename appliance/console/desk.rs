@@ -1,8 +1,10 @@
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::accounts::{Accounts, Person, Role};
 use super::answer::Failure;
+use super::label;
 use super::looks::Looks;
 use super::sessions::Sessions;
 use super::throttle::Throttle;
@@ -15,6 +17,7 @@ pub struct Desk {
     pub unit: Arc<dyn Unit>,
     pub clock: Arc<dyn Clock>,
     pub fingerprint: String,
+    folder: PathBuf,
     /// Held while a secret is hashed: one at a time bounds the memory that strangers can take.
     accounts: Mutex<Accounts>,
     sessions: Mutex<Sessions>,
@@ -23,11 +26,18 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(unit: Arc<dyn Unit>, clock: Arc<dyn Clock>, accounts: Accounts, fingerprint: String) -> Self {
+    pub fn new(
+        unit: Arc<dyn Unit>,
+        clock: Arc<dyn Clock>,
+        accounts: Accounts,
+        folder: &Path,
+        fingerprint: String,
+    ) -> Self {
         Self {
             unit,
             clock,
             fingerprint,
+            folder: folder.to_owned(),
             accounts: Mutex::new(accounts),
             sessions: Mutex::default(),
             throttle: Mutex::default(),
@@ -51,6 +61,12 @@ impl Desk {
     ) -> Result<T, Failure> {
         let desk = self.clone();
         blocking(move || work(&mut lock(&desk.accounts))).await
+    }
+
+    /// The first administrator is there: the code on the label is worth nothing any more.
+    pub async fn first_boot_is_over(&self) -> Result<(), Failure> {
+        let folder = self.folder.clone();
+        blocking(move || label::remove(&folder)).await
     }
 
     pub fn sessions(&self) -> MutexGuard<'_, Sessions> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Form, FromRequest, Request, State};
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use serde::Deserialize;
 
 use super::accounts::Person;
-use super::answer::{Failure, see};
+use super::answer::{Failure, for_program, see};
 use super::desk::Desk;
 use super::routes::{Allowed, Kind, Rule};
 use super::sessions::Session;
@@ -46,12 +46,24 @@ pub async fn pass(
     jar: CookieJar,
     request: Request,
     next: Next,
+) -> Response {
+    let answer = admit(&desk, rule, peer, &jar, request, next).await.into_response();
+    if rule.kind.is_api() { for_program(answer).await } else { answer }
+}
+
+async fn admit(
+    desk: &Desk,
+    rule: Rule,
+    peer: SocketAddr,
+    jar: &CookieJar,
+    request: Request,
+    next: Next,
 ) -> Result<Response, Failure> {
     let from = peer.ip();
     let path = shown_path(&request);
-    let session = session(&desk, rule, &jar, request.headers());
+    let session = session(desk, rule, jar, request.headers());
     match (rule.allowed, &session) {
-        (Allowed::Anyone, _) => as_stranger(&desk, rule, from, request, next).await,
+        (Allowed::Anyone, _) => as_stranger(desk, rule, from, request, next).await,
         (Allowed::Roles(roles), Some(session)) => {
             let person = &session.person;
             let answer = if roles.contains(&person.role) {
@@ -61,8 +73,10 @@ pub async fn pass(
             };
             let act = match (rule.kind, &answer) {
                 (_, Err(_)) => Some(Act::Denied { path }),
-                (Kind::Page, Ok(_)) => Some(Act::Looked { path }),
-                (Kind::Form, Ok(answer)) => Some(Act::Sent { path, status: answer.status().as_u16() }),
+                (Kind::Page | Kind::Ask, Ok(_)) => Some(Act::Looked { path }),
+                (Kind::Form | Kind::Order, Ok(answer)) => {
+                    Some(Act::Sent { path, status: answer.status().as_u16() })
+                }
                 // What a page fetches for itself was said when the page was opened.
                 (Kind::Data | Kind::Screen, Ok(_)) => None,
             };
@@ -72,6 +86,7 @@ pub async fn pass(
             answer
         }
         (Allowed::Roles(_), None) if rule.kind == Kind::Page => Ok(see("/sign-in")),
+        (Allowed::Roles(_), None) if rule.kind.is_api() => Err(Failure::SignInFirst),
         (Allowed::Roles(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
     }
 }
@@ -84,8 +99,11 @@ async fn as_stranger(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    if rule.kind == Kind::Form {
-        request = own_form(request, None).await?;
+    if matches!(rule.kind, Kind::Form | Kind::Order) {
+        request = match rule.kind {
+            Kind::Form => own_form(request, None).await?,
+            _ => bounded(request).await?.0,
+        };
         if !desk.throttle().admit(from, desk.clock.now()) {
             return Err(Failure::TooManyTries);
         }
@@ -100,8 +118,10 @@ async fn as_person(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    if rule.kind == Kind::Form {
-        request = own_form(request, Some(session)).await?;
+    match rule.kind {
+        Kind::Form => request = own_form(request, Some(session)).await?,
+        Kind::Order => request = bounded(request).await?.0,
+        Kind::Page | Kind::Data | Kind::Screen | Kind::Ask => {}
     }
     let visit = Visit { person: session.person.clone(), csrf: session.csrf().to_owned(), from };
     request.extensions_mut().insert(visit);
@@ -125,31 +145,48 @@ fn session(desk: &Desk, rule: Rule, jar: &CookieJar, headers: &HeaderMap) -> Opt
     // A page that polls says whether someone touched it since.
     let used = headers.contains_key("milepost-present")
         || match rule.kind {
-            Kind::Page | Kind::Form => true,
+            Kind::Page | Kind::Form | Kind::Ask | Kind::Order => true,
             Kind::Data => false,
             Kind::Screen => desk.unit.rides_in_vehicle(),
         };
-    desk.sessions().look(jar.get(COOKIE)?.value(), used, desk.clock.now())
+    let token = match rule.kind.is_api() {
+        // A browser never sends this by itself, so no other site can make it sign an order.
+        true => bearer(headers)?.to_owned(),
+        false => jar.get(COOKIE)?.value().to_owned(),
+    };
+    desk.sessions().look(&token, used, desk.clock.now())
 }
 
-/// Reads the form, within bounds of size and time, and refuses it unless a page of this console sent it.
+/// The token that a program shows.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Reads the form, and refuses it unless a page of this console sent it.
 async fn own_form(request: Request, session: Option<&Session>) -> Result<Request, Failure> {
-    let (parts, body) = request.into_parts();
-    if !same_origin(&parts.headers) {
+    if !same_origin(request.headers()) {
         return Err(Failure::ForeignForm);
     }
-    let read = tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_MAX)).await;
-    let Ok(Ok(bytes)) = read else {
-        return Err(Failure::Refused(format!("The form did not arrive whole, or is over {BODY_MAX} bytes.")));
-    };
-    let again = |bytes: Bytes| Request::from_parts(parts.clone(), Body::from(bytes));
+    let (request, bytes) = bounded(request).await?;
+    let (parts, body) = request.into_parts();
     if let Some(session) = session {
-        let shown = Form::<Csrf>::from_request(again(bytes.clone()), &()).await;
+        let again = Request::from_parts(parts.clone(), Body::from(bytes));
+        let shown = Form::<Csrf>::from_request(again, &()).await;
         if !shown.is_ok_and(|Form(shown)| session.csrf_fits(&shown.csrf)) {
             return Err(Failure::ForeignForm);
         }
     }
-    Ok(again(bytes))
+    Ok(Request::from_parts(parts, body))
+}
+
+/// Reads the body within bounds of size and time.
+async fn bounded(request: Request) -> Result<(Request, Bytes), Failure> {
+    let (parts, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_MAX)).await;
+    let Ok(Ok(bytes)) = read else {
+        return Err(Failure::Refused(format!("The body did not arrive whole, or is over {BODY_MAX} bytes.")));
+    };
+    Ok((Request::from_parts(parts, Body::from(bytes.clone())), bytes))
 }
 
 /// Browsers say where a form comes from. Older ones leave `Sec-Fetch-Site` out; and with our own

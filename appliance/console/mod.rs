@@ -8,9 +8,11 @@
 
 mod accounts;
 mod answer;
+mod api;
 mod certificate;
 mod desk;
 mod gate;
+mod label;
 mod live;
 mod looks;
 mod pages;
@@ -138,11 +140,16 @@ impl Console {
 
         let tls = RustlsConfig::from_config(identity.tls);
         let handle = Handle::new();
-        let desk = Arc::new(Desk::new(unit, clock, accounts, identity.fingerprint.clone()));
+        let name = unit.name();
+        let desk = Arc::new(Desk::new(unit, clock, accounts, folder, identity.fingerprint.clone()));
         let service = routes::router(desk).into_make_service_with_connect_info::<SocketAddr>();
         let (stop, mut stopped) = watch::channel(false);
         let first = bind(listen, &identity.fingerprint);
         let address = first.as_ref().map_or(listen, |(_, address)| *address);
+        match &first_code {
+            Some(code) => label::write(folder, &name, &address.to_string(), &identity.fingerprint, code),
+            None => label::remove(folder),
+        }
         let fingerprint = identity.fingerprint.clone();
         let serving = handle.clone();
         let server = tokio::spawn(async move {

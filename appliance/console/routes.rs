@@ -14,7 +14,7 @@ use super::desk::Desk;
 use super::pages::{
     accounts, aim, alerts, audit, deployment, entrance, lists, maintenance, overview, records, screen,
 };
-use super::{answer, gate, live};
+use super::{answer, api, gate, live};
 
 /// How the gate treats a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub enum Kind {
     Screen,
     /// A person sends it: must come from one of our pages, is written down with its outcome.
     Form,
+    /// A department's tool asks, with a token in place of the cookie: written down, and answered in JSON.
+    Ask,
+    /// A department's tool has something done: the same, by a POST in JSON.
+    Order,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,11 +119,44 @@ pub fn table() -> Vec<Route> {
         page("/password", EVERYONE, get(entrance::password)),
         form("/password", EVERYONE, post(entrance::change_password)),
         form("/sign-out", EVERYONE, post(entrance::sign_out)),
+        page("/recovery", EVERYONE, get(entrance::recovery)),
+        form("/recovery", EVERYONE, post(entrance::renew_recovery)),
         page("/sign-in", Anyone, get(entrance::door)),
         form("/sign-in", Anyone, post(entrance::sign_in)),
         page("/set-up", Anyone, get(entrance::code)),
         form("/set-up", Anyone, post(entrance::set_up)),
         data("/assets/{name}", Anyone, get(answer::asset)),
+
+        data("/api/v1/openapi.yaml", Anyone, get(api::document)),
+        order("/api/v1/session", Anyone, post(api::sign_in)),
+        order("/api/v1/session/end", EVERYONE, post(api::sign_out)),
+        ask("/api/v1/overview", EVERYONE, get(api::overview)),
+        ask("/api/v1/cameras/{camera}/picture", EVERYONE, get(live::picture)),
+        ask("/api/v1/alerts", OFFICERS, get(api::alerts)),
+        ask("/api/v1/alerts/news", OFFICERS, get(live::news)),
+        ask("/api/v1/alerts/{id}", OFFICERS, get(api::alert)),
+        ask("/api/v1/alerts/{id}/{picture}", OFFICERS, get(alerts::picture)),
+        order("/api/v1/alerts/{id}/verification", OFFICERS, post(api::verify)),
+        ask("/api/v1/lists", OFFICERS, get(api::lists)),
+        order("/api/v1/lists/entries", OFFICERS, post(api::request_entry)),
+        order("/api/v1/lists/entries/{id}/removal", OFFICERS, post(api::remove_entry)),
+        order("/api/v1/lists/requests/{id}/approval", OFFICERS, post(api::approve)),
+        order("/api/v1/lists/requests/{id}/refusal", OFFICERS, post(api::decline)),
+        order("/api/v1/lists/check", OFFICERS, post(api::check_lists)),
+        ask("/api/v1/records", EVERYONE, get(api::records)),
+        order("/api/v1/records/{id}/look", OFFICERS, post(api::look)),
+        ask("/api/v1/records/{id}/{picture}", OFFICERS, get(records::picture)),
+        ask("/api/v1/maintenance", TECHNICIANS, get(api::logbook)),
+        ask("/api/v1/maintenance/export", TECHNICIANS, get(maintenance::export)),
+        order("/api/v1/maintenance/service", TECHNICIANS, post(api::change_service)),
+        order("/api/v1/maintenance/work", TECHNICIANS, post(api::note_work)),
+        ask("/api/v1/deployment", TECHNICIANS, get(api::deployment)),
+        order("/api/v1/deployment", TECHNICIANS, post(api::deploy)),
+        ask("/api/v1/accounts", ADMINISTRATORS, get(api::accounts)),
+        order("/api/v1/accounts", ADMINISTRATORS, post(api::invite)),
+        order("/api/v1/accounts/change", ADMINISTRATORS, post(api::change_account)),
+        ask("/api/v1/audit", ADMINISTRATORS, get(api::audit)),
+        ask("/api/v1/audit/export", ADMINISTRATORS, get(audit::export)),
     ]
 }
 
@@ -132,17 +169,24 @@ pub fn router(desk: Arc<Desk>) -> Router {
             router.route(route.path, route.handler.layer(gate))
         })
         .fallback(answer::not_found)
-        .method_not_allowed_fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(gate::BODY_MAX))
         .layer(map_response(answer::protected))
         .with_state(desk)
 }
 
+impl Kind {
+    /// Asked by a program, not by a page.
+    pub fn is_api(self) -> bool {
+        matches!(self, Self::Ask | Self::Order)
+    }
+}
+
 impl Route {
     pub fn method(&self) -> Method {
         match self.rule.kind {
-            Kind::Page | Kind::Data | Kind::Screen => Method::GET,
-            Kind::Form => Method::POST,
+            Kind::Page | Kind::Data | Kind::Screen | Kind::Ask => Method::GET,
+            Kind::Form | Kind::Order => Method::POST,
         }
     }
 
@@ -157,6 +201,14 @@ fn page(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) 
 
 fn data(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
     Route { path, rule: Rule { kind: Kind::Data, allowed }, label: None, handler }
+}
+
+fn ask(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+    Route { path, rule: Rule { kind: Kind::Ask, allowed }, label: None, handler }
+}
+
+fn order(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+    Route { path, rule: Rule { kind: Kind::Order, allowed }, label: None, handler }
 }
 
 fn form(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {

@@ -218,7 +218,7 @@ pub enum PictureKind {
 }
 
 /// An alert, and what became of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct AlertView {
     pub alert: Alert,
     pub has_crop: bool,
@@ -226,7 +226,7 @@ pub struct AlertView {
     pub verified: Option<Verified>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Verified {
     pub by: PersonName,
     pub at: Timestamp,
@@ -234,7 +234,8 @@ pub struct Verified {
 }
 
 /// What a person found when looking at an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Verification {
     pub characters_match: bool,
     pub state_matches: bool,
@@ -275,7 +276,7 @@ impl Verdict {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Lists {
     pub lists: Vec<ListSummary>,
     /// Newest first; expired ones stay for a while so that people see why they match no more.
@@ -294,24 +295,31 @@ pub struct ListsChecked {
 }
 
 /// A manual entry as a person asks for it. The texts are as typed: the hot list's own rules judge them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EntryRequest {
     /// A plate, or a part of one with `?` and `*`.
     pub plate: String,
+    #[serde(default)]
     pub state: Option<State>,
     pub category: Category,
     pub reason: String,
+    #[serde(default)]
     pub authority: String,
+    #[serde(default)]
     pub case: String,
+    #[serde(default)]
     pub instructions: String,
     /// For how long it is to match, from now; none for the default of its category.
+    #[serde(default)]
     pub hours: Option<u32>,
     /// The entry whose place it is to take.
+    #[serde(default)]
     pub replaces: Option<RecordId>,
 }
 
 /// A manual entry as it stands now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ManualView {
     pub manual: ManualEntry,
     pub state: ManualState,

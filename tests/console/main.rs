@@ -93,7 +93,7 @@ fn the_one_time_code_makes_the_first_administrator_once() {
 }
 
 /// Who may go where, said a second time and by hand: `t`echnician, `o`fficer, `a`dministrator, anyone `*`.
-const WHO: [(&str, &str, &str); 43] = [
+const WHO: [(&str, &str, &str); 75] = [
     ("GET", "/", "toa"),
     ("GET", "/overview/now", "toa"),
     ("GET", "/aim", "toa"),
@@ -135,6 +135,38 @@ const WHO: [(&str, &str, &str); 43] = [
     ("GET", "/set-up", "*"),
     ("POST", "/set-up", "*"),
     ("GET", "/assets/{name}", "*"),
+    ("GET", "/recovery", "toa"),
+    ("POST", "/recovery", "toa"),
+    ("GET", "/api/v1/openapi.yaml", "*"),
+    ("POST", "/api/v1/session", "*"),
+    ("POST", "/api/v1/session/end", "toa"),
+    ("GET", "/api/v1/overview", "toa"),
+    ("GET", "/api/v1/cameras/{camera}/picture", "toa"),
+    ("GET", "/api/v1/alerts", "oa"),
+    ("GET", "/api/v1/alerts/news", "oa"),
+    ("GET", "/api/v1/alerts/{id}", "oa"),
+    ("GET", "/api/v1/alerts/{id}/{picture}", "oa"),
+    ("POST", "/api/v1/alerts/{id}/verification", "oa"),
+    ("GET", "/api/v1/lists", "oa"),
+    ("POST", "/api/v1/lists/entries", "oa"),
+    ("POST", "/api/v1/lists/entries/{id}/removal", "oa"),
+    ("POST", "/api/v1/lists/requests/{id}/approval", "oa"),
+    ("POST", "/api/v1/lists/requests/{id}/refusal", "oa"),
+    ("POST", "/api/v1/lists/check", "oa"),
+    ("GET", "/api/v1/records", "toa"),
+    ("POST", "/api/v1/records/{id}/look", "oa"),
+    ("GET", "/api/v1/records/{id}/{picture}", "oa"),
+    ("GET", "/api/v1/maintenance", "ta"),
+    ("GET", "/api/v1/maintenance/export", "ta"),
+    ("POST", "/api/v1/maintenance/service", "ta"),
+    ("POST", "/api/v1/maintenance/work", "ta"),
+    ("GET", "/api/v1/deployment", "ta"),
+    ("POST", "/api/v1/deployment", "ta"),
+    ("GET", "/api/v1/accounts", "a"),
+    ("POST", "/api/v1/accounts", "a"),
+    ("POST", "/api/v1/accounts/change", "a"),
+    ("GET", "/api/v1/audit", "a"),
+    ("GET", "/api/v1/audit/export", "a"),
     // Not there for anyone.
     ("GET", "/accounts.json", "-"),
     ("GET", "/assets/..%2Faccounts.json", "-"),
@@ -156,8 +188,9 @@ fn every_route_admits_its_roles_and_nobody_else() {
     let entry = lock(&site.unit.manual)[0].id;
     let people = [(None, '-'), (Some(TECHNICIAN), 't'), (Some(OFFICER), 'o'), (Some(ADMINISTRATOR), 'a')];
     for (person, letter) in people {
+        let come = || person.map_or_else(|| site.client(), |name| site.signed_in(name));
+        let mut client = come();
         for (method, path, who) in WHO {
-            let mut client = person.map_or_else(|| site.client(), |name| site.signed_in(name));
             let concrete = path
                 .replace("/entries/{id}", &format!("/entries/{entry}"))
                 .replace("/records/{id}", &format!("/records/{}", site.unit.stored))
@@ -167,18 +200,23 @@ fn every_route_admits_its_roles_and_nobody_else() {
                 .replace("{picture}", "crop")
                 .replace("{name}", "console.css");
             let answer = match method {
+                _ if path.starts_with("/api/") => client.call(method, &concrete, "{}"),
                 "GET" => client.get(&concrete),
                 _ => client.post(&concrete, &[]),
             };
+            if ["/sign-out", "/sign-in", "/api/v1/session/end"].contains(&path) {
+                client = come();
+            }
             let met = match answer.status {
-                401 => "sent to the door",
+                401 if path != "/api/v1/session" => "sent to the door",
                 303 if method == "GET" && answer.header("location") == Some("/sign-in") => "sent to the door",
                 403 => "forbidden",
                 404 if who == "-" => "not there",
                 // Let in, and told of nothing before a reason was given.
-                404 if path == "/records/{id}/{picture}" => "let in",
+                404 if path.ends_with("/records/{id}/{picture}") || path == "/api/v1/deployment" => "let in",
+                401 if path == "/api/v1/session" => "let in",
                 // An empty form is let in and then found wanting.
-                200 | 303 | 422 => "let in",
+                200 | 204 | 303 | 422 => "let in",
                 other => panic!("{method} {path} as {person:?} gave {other}"),
             };
             let due = match (who, person) {
@@ -191,6 +229,109 @@ fn every_route_admits_its_roles_and_nobody_else() {
             assert_eq!(met, due, "{method} {path} as {person:?} gave {}", answer.status);
         }
     }
+}
+
+#[test]
+fn the_openapi_document_names_every_address_and_its_roles() {
+    let document = include_str!("../../config/openapi.yaml");
+    let (mut path, mut method, mut told) = ("", String::new(), Vec::new());
+    for line in document.lines().take_while(|line| *line != "components:") {
+        match (line.strip_prefix("  /"), line.strip_prefix("    ")) {
+            (Some(_), _) => path = line.trim().trim_end_matches(':'),
+            (_, Some("get:" | "post:")) => method = line.trim().trim_end_matches(':').to_uppercase(),
+            _ => {}
+        }
+        if let Some(roles) = line.trim().strip_prefix("description: \"Admits: ") {
+            let roles = roles.trim_end_matches(".\"").split(", ").map(|role| role.chars().next().unwrap());
+            told.push((method.clone(), path, roles.collect::<String>()));
+        }
+    }
+    let due = WHO.iter().filter(|(_, path, who)| path.starts_with("/api/") && *who != "*");
+    let due: Vec<_> =
+        due.map(|(method, path, who)| ((*method).to_owned(), *path, (*who).to_owned())).collect();
+    assert_eq!(told, due);
+}
+
+#[test]
+fn a_tool_does_by_token_what_a_person_does_on_the_pages() {
+    let site = Site::peopled();
+    site.clock.advance(Duration::from_secs(60));
+    let mut tool = site.client();
+    let json = |answer: &client::Answer| serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap();
+    let shown = format!("{{\"name\":\"{OFFICER}\",\"password\":\"{PASSWORD}\"}}");
+    let wrong = tool.call("POST", "/api/v1/session", &shown.replace("four", "five"));
+    assert_eq!((wrong.status, json(&wrong)["error"].is_string()), (401, true));
+    let session = tool.call("POST", "/api/v1/session", &shown);
+    assert_eq!((session.status, session.header("set-cookie")), (200, None));
+    tool.token = json(&session)["token"].as_str().map(str::to_owned);
+
+    let alerts = json(&tool.call("GET", "/api/v1/alerts", ""));
+    let id = alerts[0]["alert"]["id"].as_str().unwrap().to_owned();
+    let found =
+        r#"{"characters_match":true,"state_matches":false,"status_verified":false,"verdict":"wrong-state"}"#;
+    assert_eq!(tool.call("POST", &format!("/api/v1/alerts/{id}/verification"), found).status, 204);
+    assert_eq!(lock(&site.unit.alerts)[0].verified.as_ref().unwrap().by.as_str(), OFFICER);
+
+    let stored = format!("/api/v1/records/{}", site.unit.stored);
+    assert_eq!(tool.call("GET", &format!("{stored}/crop"), "").status, 404);
+    let look = tool.call("POST", &format!("{stored}/look"), r#"{"reason":"case 26-4471"}"#);
+    assert_eq!(json(&look)["alert"]["text"], "MRG7712");
+    assert_eq!(tool.call("GET", &format!("{stored}/crop"), "").header("content-type"), Some("image/jpeg"));
+
+    let entry = r#"{"plate":"ABC123","category":"bolo","reason":"seen at the bank","colour":"red"}"#;
+    let unknown = tool.call("POST", "/api/v1/lists/entries", entry);
+    assert!(unknown.status == 422 && json(&unknown)["error"].as_str().unwrap().contains("colour"));
+    let entry = entry.replace(",\"colour\":\"red\"", "");
+    assert_eq!(tool.call("POST", "/api/v1/lists/entries", &entry).status, 204);
+    let id = lock(&site.unit.manual)[0].id;
+    assert_eq!(tool.call("POST", &format!("/api/v1/lists/requests/{id}/approval"), "{}").status, 422);
+    let forbidden = tool.call("GET", "/api/v1/accounts", "");
+    assert!(forbidden.status == 403 && json(&forbidden)["error"].as_str().unwrap().contains("role"));
+
+    let paths: Vec<String> = site.unit.acts().into_iter().map(|(_, act)| act.to_string()).collect();
+    assert!(paths.contains(&"opened /api/v1/alerts".to_owned()), "{paths:?}");
+    assert_eq!(tool.call("POST", "/api/v1/session/end", "{}").status, 204);
+    assert_eq!(tool.call("GET", "/api/v1/alerts", "").status, 401);
+}
+
+#[test]
+fn a_cookie_is_no_token_so_no_other_site_can_order() {
+    let site = Site::peopled();
+    let mut technician = site.signed_in(TECHNICIAN);
+    assert_eq!(technician.get("/overview/now").status, 200);
+    let order = r#"{"to":"out-of-service","reason":"x"}"#;
+    let headers = [("Content-Type", "application/json")];
+    assert_eq!(technician.send("POST", "/api/v1/maintenance/service", &headers, Some(order)).status, 401);
+    assert_ne!(lock(&site.unit.overview).service.state, ServiceState::OutOfService);
+}
+
+#[test]
+fn recovery_codes_are_shown_once_and_set_a_password_once() {
+    let site = Site::peopled();
+    let mut officer = site.signed_in(OFFICER);
+    assert!(officer.get("/recovery").text().contains("You have 0 recovery codes left"));
+    assert_eq!(officer.post("/recovery", &[("password", "wrong")]).status, 422);
+    let page = officer.post("/recovery", &[("password", PASSWORD)]).text();
+    let code = page.split("<li><code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert!(officer.get("/recovery").text().contains("You have 8 recovery codes left"));
+    site.clock.advance(Duration::from_secs(60));
+    let another = "six lanes, dry road";
+    let form = [("code", code.as_str()), ("name", OFFICER), ("password", another), ("again", another)];
+    assert_eq!(site.client().post("/set-up", &form).status, 303);
+    assert_eq!(site.client().post("/set-up", &form).status, 422);
+    assert_eq!(site.client().sign_in(OFFICER, another).status, 303);
+}
+
+#[test]
+fn the_label_tells_code_and_fingerprint_until_the_code_is_used() {
+    let site = Site::fresh();
+    let label = site.folder.path().join("label.txt");
+    let text = std::fs::read_to_string(&label).unwrap();
+    for told in ["barrel-7", &site.code, site.console.fingerprint(), &site.console.address().to_string()] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert_eq!(site.set_up(&mut site.client(), &site.code, ADMINISTRATOR), 303);
+    assert!(!label.exists());
 }
 
 #[test]
@@ -378,7 +519,7 @@ fn oversized_and_broken_requests_are_refused() {
     assert_eq!(client.post("/maintenance/work", &[("work", "cleaned"), ("note", &long[..600])]).status, 422);
     assert_eq!(client.post("/maintenance/work", &[("work", "exploded"), ("note", "")]).status, 422);
     assert_eq!(client.get("/aim/..%2f..%2fetc%2fpasswd/picture").status, 400);
-    assert_eq!(client.send("DELETE", "/", &[], None).status, 404);
+    assert_eq!(client.send("DELETE", "/", &[], None).status, 405);
     assert!(lock(&site.unit.work).is_empty());
     assert_eq!(
         client.post("/maintenance/work", &[("work", "cleaned"), ("note", "lens\r\nwiped")]).status,

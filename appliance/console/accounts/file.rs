@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::AccountsError;
 use super::role::Role;
 use super::secret::Hash;
+use crate::crypto::Digest;
 use crate::system::write_durably;
 use crate::words::PersonName;
 
@@ -25,6 +26,9 @@ pub struct Account {
     pub name: PersonName,
     pub role: Role,
     pub secret: Secret,
+    /// Of the recovery codes that are left. A plain digest does: they are 80 random bits, not a person's choice.
+    #[serde(default)]
+    pub recovery: Vec<Digest>,
     pub made: Timestamp,
     /// Refusals since the last success. Kept on disk, so that pulling the plug gives no new guesses.
     pub failures: u8,

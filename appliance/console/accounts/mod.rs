@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
+use crate::crypto::Digest;
 use crate::words::{NameError, PersonName};
 use file::{Account, Book, Secret};
 
@@ -21,6 +23,9 @@ pub use secret::{OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, WeakPassword};
 
 /// After this many refusals in a row an account locks (CJIS Security Policy).
 pub const FAILURES_MAX: u8 = 5;
+
+/// As many as fit on a card in a wallet.
+pub const RECOVERY_CODES: usize = 8;
 
 /// Why accounts could not be read, changed or used.
 #[derive(Debug, thiserror::Error)]
@@ -66,15 +71,18 @@ pub struct Person {
 }
 
 /// An account as the administrator sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccountView {
     pub name: PersonName,
     pub role: Role,
     pub made: Timestamp,
     pub standing: Standing,
+    /// Recovery codes that are left.
+    pub recovery: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// Has a one-time code and no password yet.
     Invited,
@@ -119,14 +127,15 @@ impl Accounts {
     }
 
     pub fn sign_in(&mut self, name: &str, password: &str, now: Timestamp) -> Result<Proof, AccountsError> {
-        self.prove(name, now, |secret| match secret {
+        self.prove(name, now, false, |secret| match secret {
             Secret::Password(hash) => (hash.clone(), password.to_owned()),
             // An invited person has no password; the code is worth nothing here.
             Secret::Code(hash) => (hash.clone(), String::new()),
         })
     }
 
-    /// Sets the password of an invited account, or makes the first administrator.
+    /// Sets the password of an invited account, or with a recovery code that of who forgot it, or makes the first
+    /// administrator.
     pub fn set_up(
         &mut self,
         code: &str,
@@ -149,15 +158,38 @@ impl Accounts {
             })?;
             return Ok(Proof::Accepted(Person { name, role: Role::Administrator }));
         }
-        let proof = self.prove(name.as_str(), now, |secret| match secret {
+        let spare = Digest::of(code.as_bytes());
+        let has_spare = self.book.find(name.as_str()).map(|index| &self.book.accounts[index].recovery);
+        let has_spare = has_spare.is_some_and(|codes| codes.contains(&spare));
+        let proof = self.prove(name.as_str(), now, has_spare, |secret| match secret {
             Secret::Code(hash) => (hash.clone(), code.clone()),
             Secret::Password(hash) => (hash.clone(), String::new()),
         })?;
         if let Proof::Accepted(person) = &proof {
             let hash = Hash::of(password);
-            self.change_account(person.name.as_str(), |account| account.secret = Secret::Password(hash))?;
+            self.change_account(person.name.as_str(), |account| {
+                account.secret = Secret::Password(hash);
+                account.recovery.retain(|code| *code != spare);
+            })?;
         }
         Ok(proof)
+    }
+
+    /// New recovery codes for who shows the password, each of which sets another one once; the former are void.
+    pub fn renew_recovery(
+        &mut self,
+        name: &PersonName,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<(Proof, Vec<OneTimeCode>), AccountsError> {
+        let proof = self.sign_in(name.as_str(), password, now)?;
+        if !matches!(proof, Proof::Accepted(_)) {
+            return Ok((proof, Vec::new()));
+        }
+        let codes: Vec<OneTimeCode> = (0..RECOVERY_CODES).map(|_| OneTimeCode::generate()).collect();
+        let digests = codes.iter().map(OneTimeCode::digest).collect();
+        self.change_account(name.as_str(), |account| account.recovery = digests)?;
+        Ok((proof, codes))
     }
 
     /// The old password is asked for again, so that a telephone left open loses no account.
@@ -201,6 +233,7 @@ impl Accounts {
         let secret = Secret::Code(code.hash());
         self.change_account(name, |account| {
             account.secret = secret;
+            account.recovery.clear();
             account.release();
         })?;
         Ok(code)
@@ -225,6 +258,7 @@ impl Accounts {
             role: account.role,
             made: account.made,
             standing: account.standing(now),
+            recovery: account.recovery.len(),
         };
         self.book.accounts.iter().map(view).collect()
     }
@@ -235,6 +269,7 @@ impl Accounts {
         &mut self,
         name: &str,
         now: Timestamp,
+        otherwise_proved: bool,
         expected: impl FnOnce(&Secret) -> (Hash, String),
     ) -> Result<Proof, AccountsError> {
         let found = self.book.find(name);
@@ -242,7 +277,7 @@ impl Accounts {
             Some(index) => expected(&self.book.accounts[index].secret),
             None => (self.decoy.clone(), String::new()),
         };
-        let fits = hash.fits(&shown);
+        let fits = hash.fits(&shown) | otherwise_proved;
         let lock = self.lock;
         self.change(|book| {
             let Some(account) = found.map(|index| &mut book.accounts[index]) else {
@@ -298,7 +333,16 @@ impl Accounts {
 
 impl Account {
     fn new(name: PersonName, role: Role, secret: Secret, made: Timestamp) -> Self {
-        Self { name, role, secret, made, failures: 0, locked_until: None, disabled: false }
+        Self {
+            name,
+            role,
+            secret,
+            recovery: Vec::new(),
+            made,
+            failures: 0,
+            locked_until: None,
+            disabled: false,
+        }
     }
 
     fn standing(&self, now: Timestamp) -> Standing {

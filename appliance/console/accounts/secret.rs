@@ -2,7 +2,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::random;
+use crate::crypto::{Digest, random};
 
 /// Shorter passwords fall to guessing offline once a unit is stolen.
 pub const PASSWORD_MIN: usize = 12;
@@ -81,6 +81,11 @@ impl OneTimeCode {
 
     pub fn hash(&self) -> Hash {
         Hash::of(&Self::canonical(&self.0))
+    }
+
+    /// For codes that are many to one account: one digest finds the right one.
+    pub fn digest(&self) -> Digest {
+        Digest::of(Self::canonical(&self.0).as_bytes())
     }
 
     /// A code as people type it: any case, with or without the hyphens, O for 0 and I or L for 1.

@@ -114,6 +114,35 @@ fn an_invitation_is_used_once_and_is_no_password() {
 }
 
 #[test]
+fn each_recovery_code_sets_a_password_once_and_opens_no_lock() {
+    let (folder, mut accounts) = with_administrator();
+    let name = PersonName::parse("Jo Hill").unwrap();
+    let (proof, none) = accounts.renew_recovery(&name, "wrong", at(0)).unwrap();
+    assert!(!accepted(&proof) && none.is_empty());
+    let (_, old) = accounts.renew_recovery(&name, PASSWORD, at(0)).unwrap();
+    let (_, codes) = accounts.renew_recovery(&name, PASSWORD, at(0)).unwrap();
+    assert_eq!(codes.len(), RECOVERY_CODES);
+    let file = std::fs::read_to_string(folder.path().join("accounts.json")).unwrap();
+    assert!(!file.contains(&codes[0].to_string()));
+
+    let recover = |accounts: &mut Accounts, code: &OneTimeCode, minutes| {
+        accepted(&accounts.set_up(&code.to_string(), "jo hill", "another password 1", at(minutes)).unwrap())
+    };
+    assert!(!recover(&mut accounts, &old[0], 0), "the former ones are void");
+    assert!(recover(&mut accounts, &codes[0], 0));
+    assert!(!recover(&mut accounts, &codes[0], 0), "a code works once");
+    assert!(!accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(0)).unwrap()));
+    assert!(accepted(&accounts.sign_in("Jo Hill", "another password 1", at(0)).unwrap()));
+    assert_eq!(accounts.list(at(0))[0].recovery, RECOVERY_CODES - 1);
+
+    for _ in 0..5 {
+        accounts.sign_in("Jo Hill", "wrong", at(1)).unwrap();
+    }
+    assert!(!recover(&mut accounts, &codes[1], 2));
+    assert!(recover(&mut accounts, &codes[1], 40));
+}
+
+#[test]
 fn a_disabled_account_is_refused_and_the_last_administrator_stays() {
     let (_folder, mut accounts) = with_administrator();
     let code = accounts.invite("Sam Poe", Role::Administrator, at(0)).unwrap().to_string();

@@ -22,9 +22,9 @@ struct Page {
     fresh: Option<Fresh>,
 }
 
-struct Fresh {
-    name: String,
-    code: OneTimeCode,
+pub struct Fresh {
+    pub name: String,
+    pub code: OneTimeCode,
 }
 
 pub async fn show(
@@ -45,12 +45,17 @@ pub async fn invite(
     Extension(visit): Extension<Visit>,
     Form(form): Form<Invitation>,
 ) -> Result<Response, Failure> {
+    let fresh = add(&desk, &visit, form).await?;
+    show_with(&desk, visit, Some(fresh)).await
+}
+
+pub async fn add(desk: &Arc<Desk>, visit: &Visit, asked: Invitation) -> Result<Fresh, Failure> {
     let now = desk.clock.now().wall;
-    let (name, role) = (form.name.trim().to_owned(), form.role);
+    let (name, role) = (asked.name.trim().to_owned(), asked.role);
     let invited = name.clone();
     let code = desk.accounts(move |accounts| accounts.invite(&invited, role, now)).await??;
-    tell(&desk, &visit, format!("invited {name} as {role}")).await?;
-    show_with(&desk, visit, Some(Fresh { name, code })).await
+    tell(desk, visit, format!("invited {name} as {role}")).await?;
+    Ok(Fresh { name, code })
 }
 
 #[derive(Deserialize)]
@@ -73,9 +78,17 @@ pub async fn change(
     Extension(visit): Extension<Visit>,
     Form(form): Form<Change>,
 ) -> Result<Response, Failure> {
+    match alter(&desk, &visit, form).await? {
+        Some(fresh) => show_with(&desk, visit, Some(fresh)).await,
+        None => Ok(see("/accounts")),
+    }
+}
+
+/// The new code, where the change makes one.
+pub async fn alter(desk: &Arc<Desk>, visit: &Visit, asked: Change) -> Result<Option<Fresh>, Failure> {
     let changed = desk.accounts(move |accounts| {
-        let name = accounts.find(&form.name)?;
-        let code = match form.change {
+        let name = accounts.find(&asked.name)?;
+        let code = match asked.change {
             What::Release => accounts.release(name.as_str()).map(|()| None),
             What::Reset => accounts.reset(name.as_str()).map(Some),
             What::Disable => accounts.disable(name.as_str()).map(|()| None),
@@ -84,20 +97,17 @@ pub async fn change(
         code.map(|code| (name, code))
     });
     let (name, code) = changed.await??;
-    let did = match form.change {
+    let did = match asked.change {
         What::Release => "released the lock of",
         What::Reset => "gave a new one-time code to",
         What::Disable => "disabled the account of",
         What::Enable => "enabled the account of",
     };
-    if matches!(form.change, What::Reset | What::Disable) {
+    if matches!(asked.change, What::Reset | What::Disable) {
         desk.sessions().end_all_of(&name);
     }
-    tell(&desk, &visit, format!("{did} {name}")).await?;
-    match code {
-        Some(code) => show_with(&desk, visit, Some(Fresh { name: name.to_string(), code })).await,
-        None => Ok(see("/accounts")),
-    }
+    tell(desk, visit, format!("{did} {name}")).await?;
+    Ok(code.map(|code| Fresh { name: name.to_string(), code }))
 }
 
 async fn show_with(desk: &Arc<Desk>, visit: Visit, fresh: Option<Fresh>) -> Result<Response, Failure> {

@@ -15,7 +15,7 @@ use crate::console::unit::{AlertView, PictureKind, Verdict, Verification};
 use crate::words::RecordId;
 
 /// As many as a person scrolls through.
-const SHOWN: usize = 50;
+pub const SHOWN: usize = 50;
 
 #[derive(Template)]
 #[template(path = "alerts.html", config = "appliance/console/askama.toml")]

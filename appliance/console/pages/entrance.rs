@@ -12,7 +12,9 @@ use axum_extra::extract::cookie::CookieJar;
 use serde::Deserialize;
 
 use super::Frame;
-use crate::console::accounts::{AccountsError, FAILURES_MAX, PASSWORD_MAX, PASSWORD_MIN, Person, Proof};
+use crate::console::accounts::{
+    AccountsError, FAILURES_MAX, OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, Person, Proof,
+};
 use crate::console::answer::{Failure, page, see, sentence};
 use crate::console::desk::Desk;
 use crate::console::gate::{Visit, session_cookie, sign_out as end_session};
@@ -44,6 +46,15 @@ struct Password {
     frame: Frame,
 }
 
+#[derive(Template)]
+#[template(path = "recovery.html", config = "appliance/console/askama.toml")]
+struct Recovery {
+    frame: Frame,
+    left: usize,
+    /// Shown this once.
+    codes: Vec<OneTimeCode>,
+}
+
 pub async fn door(State(desk): State<Arc<Desk>>) -> Result<Response, Failure> {
     door_with(&desk, false).await
 }
@@ -63,7 +74,7 @@ pub async fn sign_in(
     let now = desk.clock.now().wall;
     let proof = desk.accounts(move |accounts| accounts.sign_in(&form.name, &form.password, now)).await??;
     match proof {
-        Proof::Accepted(person) => let_in(&desk, jar, person, peer.ip(), Act::SignedIn).await,
+        Proof::Accepted(person) => let_in(&desk, jar, person, peer.ip(), Act::SignedIn, "/").await,
         Proof::Refused { account, now_locked } => {
             tell_refusal(&desk, account, now_locked, peer.ip()).await?;
             Ok((StatusCode::UNAUTHORIZED, door_with(&desk, true).await?).into_response())
@@ -100,7 +111,10 @@ pub async fn set_up(
     }
     let set_up = desk.accounts(move |accounts| accounts.set_up(&form.code, &form.name, &form.password, now));
     match set_up.await? {
-        Ok(Proof::Accepted(person)) => let_in(&desk, jar, person, peer.ip(), Act::AccountSetUp).await,
+        Ok(Proof::Accepted(person)) => {
+            desk.first_boot_is_over().await?;
+            let_in(&desk, jar, person, peer.ip(), Act::AccountSetUp, "/recovery").await
+        }
         Ok(Proof::Refused { account, now_locked }) => {
             tell_refusal(&desk, account, now_locked, peer.ip()).await?;
             refused("The code and the name do not fit, or the code has been used.".to_owned()).await
@@ -155,6 +169,49 @@ pub async fn change_password(
     }
 }
 
+pub async fn recovery(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Failure> {
+    recovery_with(&desk, visit, Vec::new()).await
+}
+
+#[derive(Deserialize)]
+pub struct OwnPassword {
+    password: String,
+}
+
+/// The codes are shown this once.
+pub async fn renew_recovery(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+    Form(form): Form<OwnPassword>,
+) -> Result<Response, Failure> {
+    let now = desk.clock.now().wall;
+    let name = visit.person.name.clone();
+    let renewed =
+        desk.accounts(move |accounts| accounts.renew_recovery(&name, &form.password, now)).await??;
+    match renewed {
+        (Proof::Accepted(person), codes) => {
+            let what = "made new recovery codes".to_owned();
+            desk.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
+            recovery_with(&desk, visit, codes).await
+        }
+        (Proof::Refused { account, now_locked }, _) => {
+            tell_refusal(&desk, account, now_locked, visit.from).await?;
+            Err(Failure::Refused("The password is not the right one.".to_owned()))
+        }
+    }
+}
+
+async fn recovery_with(desk: &Arc<Desk>, visit: Visit, codes: Vec<OneTimeCode>) -> Result<Response, Failure> {
+    let (frame, _) = Frame::new(desk, visit, "Recovery codes").await?;
+    let (name, now) = (frame.person.name.clone(), frame.now);
+    let accounts = desk.accounts(move |accounts| accounts.list(now)).await?;
+    let left = accounts.iter().find(|account| account.name == name).map_or(0, |account| account.recovery);
+    page(&Recovery { frame, left, codes })
+}
+
 pub async fn sign_out(
     State(desk): State<Arc<Desk>>,
     Extension(visit): Extension<Visit>,
@@ -189,15 +246,16 @@ async fn let_in(
     person: Person,
     from: IpAddr,
     act: Act,
+    path: &str,
 ) -> Result<Response, Failure> {
     desk.audit(&person, from, act).await?;
     // A session that this browser had before ends here.
     let jar = end_session(desk, jar);
     let token = desk.sessions().begin(person, desk.clock.now());
-    Ok((jar.add(session_cookie(token)), see("/")).into_response())
+    Ok((jar.add(session_cookie(token)), see(path)).into_response())
 }
 
-async fn tell_refusal(
+pub async fn tell_refusal(
     desk: &Desk,
     account: Option<PersonName>,
     now_locked: bool,

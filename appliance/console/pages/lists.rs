@@ -84,7 +84,7 @@ pub async fn request(
 
 #[derive(Deserialize)]
 pub struct RemovalForm {
-    reason: String,
+    pub reason: String,
 }
 
 pub async fn remove(

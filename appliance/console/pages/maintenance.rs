@@ -36,7 +36,7 @@ pub async fn show(
 
 #[derive(Deserialize)]
 pub struct ServiceForm {
-    to: ServiceChange,
+    pub to: ServiceChange,
     reason: String,
 }
 

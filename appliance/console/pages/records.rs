@@ -57,7 +57,7 @@ pub async fn one(
 
 #[derive(Deserialize)]
 pub struct ReasonForm {
-    reason: String,
+    pub reason: String,
 }
 
 pub async fn reason(

@@ -1,0 +1,213 @@
+//! The console for programs: the same answers and the same flows in JSON under `/api/v1`.
+//!
+//! A tool signs in as a person does and shows the token it got; the gate, the roles and the log are the pages' own.
+//! What the addresses take and give stands in `config/openapi.yaml`, which the unit serves itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Form, Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::accounts::{Proof, Role};
+use super::answer::Failure;
+use super::desk::Desk;
+use super::gate::{Visit, bearer};
+use super::pages::alerts::SHOWN as ALERTS_SHOWN;
+use super::pages::audit::{SHOWN as ENTRIES_SHOWN, Wanted};
+use super::pages::maintenance::{LOGBOOK_SHOWN, ServiceForm, WorkForm};
+use super::pages::records as store;
+use super::pages::records::ReasonForm;
+use super::pages::{
+    accounts as people, deployment as place, entrance, lists as hot_lists, maintenance as upkeep,
+};
+use super::unit::{Act, Deployment, EntryRequest, Verification};
+use crate::words::RecordId;
+
+type Asked = State<Arc<Desk>>;
+type By = Extension<Visit>;
+type Answer = Result<Response, Failure>;
+
+fn told(value: impl Serialize) -> Answer {
+    Ok(Json(value).into_response())
+}
+
+/// What a page answers with a redirect, a program is told in a status.
+fn done(_: Response) -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+pub async fn document() -> Response {
+    ([(CONTENT_TYPE, "application/yaml")], include_str!("../../config/openapi.yaml")).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    name: String,
+    password: String,
+}
+
+pub async fn sign_in(
+    State(desk): Asked,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Json(shown): Json<Credentials>,
+) -> Answer {
+    let now = desk.clock.now();
+    let proof =
+        desk.accounts(move |accounts| accounts.sign_in(&shown.name, &shown.password, now.wall)).await??;
+    match proof {
+        Proof::Accepted(person) => {
+            desk.audit(&person, peer.ip(), Act::SignedIn).await?;
+            let told_of = json!({ "name": person.name, "role": person.role });
+            let token = desk.sessions().begin(person, now);
+            told(json!({ "token": token, "person": told_of }))
+        }
+        Proof::Refused { account, now_locked } => {
+            entrance::tell_refusal(&desk, account, now_locked, peer.ip()).await?;
+            Err(Failure::SignInFirst)
+        }
+    }
+}
+
+pub async fn sign_out(State(desk): Asked, Extension(visit): By, headers: HeaderMap) -> Answer {
+    desk.audit(&visit.person, visit.from, Act::SignedOut).await?;
+    desk.sessions().end(bearer(&headers).unwrap_or_default());
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub async fn overview(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| json!({ "unit": unit.name(), "overview": unit.overview() })).await?)
+}
+
+pub async fn alerts(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| unit.alerts(ALERTS_SHOWN)).await?)
+}
+
+pub async fn alert(State(desk): Asked, Path(id): Path<RecordId>) -> Answer {
+    told(desk.ask(move |unit| unit.alert(id)).await?.ok_or(Failure::NotFound)?)
+}
+
+pub async fn verify(
+    State(desk): Asked,
+    Extension(visit): By,
+    Path(id): Path<RecordId>,
+    Json(what): Json<Verification>,
+) -> Answer {
+    let by = visit.person.name;
+    let put_down = desk.ask(move |unit| {
+        unit.alert(id).ok_or(Failure::NotFound)?;
+        Ok::<_, Failure>(unit.verify_alert(id, what, &by)?)
+    });
+    put_down.await??;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub async fn lists(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| unit.lists()).await?)
+}
+
+pub async fn request_entry(
+    State(desk): Asked,
+    Extension(visit): By,
+    Json(entry): Json<EntryRequest>,
+) -> Answer {
+    desk.ask(move |unit| unit.request_entry(entry, &visit.person.name)).await??;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    reason: String,
+}
+
+pub async fn remove_entry(desk: Asked, by: By, id: Path<RecordId>, Json(asked): Json<Reason>) -> Answer {
+    let form = hot_lists::RemovalForm { reason: asked.reason };
+    hot_lists::remove(desk, by, id, Form(form)).await.map(done)
+}
+
+pub async fn approve(desk: Asked, by: By, id: Path<RecordId>) -> Answer {
+    hot_lists::approve(desk, by, id).await.map(done)
+}
+
+pub async fn decline(desk: Asked, by: By, id: Path<RecordId>) -> Answer {
+    hot_lists::decline(desk, by, id).await.map(done)
+}
+
+pub async fn check_lists(desk: Asked, by: By) -> Answer {
+    hot_lists::check(desk, by).await.map(done)
+}
+
+/// A technician is not told which alerts are stored.
+pub async fn records(State(desk): Asked, Extension(visit): By) -> Answer {
+    let mut records = desk.ask(|unit| unit.records()).await?;
+    if visit.person.role == Role::Technician {
+        records.alerts.clear();
+    }
+    told(records)
+}
+
+pub async fn look(
+    State(desk): Asked,
+    Extension(visit): By,
+    Path(record): Path<RecordId>,
+    Json(asked): Json<ReasonForm>,
+) -> Answer {
+    told(store::look(&desk, &visit, record, &asked.reason).await?)
+}
+
+pub async fn logbook(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| unit.logbook(LOGBOOK_SHOWN)).await?)
+}
+
+pub async fn change_service(desk: Asked, by: By, Json(asked): Json<ServiceForm>) -> Answer {
+    upkeep::service(desk, by, Form(asked)).await.map(done)
+}
+
+pub async fn note_work(desk: Asked, by: By, Json(asked): Json<WorkForm>) -> Answer {
+    upkeep::work(desk, by, Form(asked)).await.map(done)
+}
+
+pub async fn deployment(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| unit.deployment()).await?.ok_or(Failure::NotFound)?)
+}
+
+pub async fn deploy(desk: Asked, by: By, Json(asked): Json<Deployment>) -> Answer {
+    place::deploy(desk, by, Form(asked)).await.map(done)
+}
+
+pub async fn accounts(State(desk): Asked) -> Answer {
+    let now = desk.clock.now().wall;
+    told(desk.accounts(move |accounts| accounts.list(now)).await?)
+}
+
+pub async fn invite(
+    State(desk): Asked,
+    Extension(visit): By,
+    Json(asked): Json<people::Invitation>,
+) -> Answer {
+    let fresh = people::add(&desk, &visit, asked).await?;
+    told(json!({ "name": fresh.name, "code": fresh.code.to_string() }))
+}
+
+pub async fn change_account(
+    State(desk): Asked,
+    Extension(visit): By,
+    Json(asked): Json<people::Change>,
+) -> Answer {
+    match people::alter(&desk, &visit, asked).await? {
+        Some(fresh) => told(json!({ "name": fresh.name, "code": fresh.code.to_string() })),
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+pub async fn audit(State(desk): Asked, Query(wanted): Query<Wanted>) -> Answer {
+    let filter = wanted.filter()?;
+    told(desk.ask(move |unit| unit.audit_entries(&filter, ENTRIES_SHOWN)).await?)
+}
