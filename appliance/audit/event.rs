@@ -93,11 +93,10 @@ pub enum Event {
         current: bool,
         lists: String,
     },
-    /// Of manual entries the log names no plate and no reason, since it lies open on the disk: those go with the
+    /// Of manual entries the log names no plate, no category and no reason, since it lies open on the disk: those go with the
     /// record of the same entry.
     ManualEntryRequested {
         entry: RecordId,
-        category: String,
         /// The entry whose place it is to take.
         replaces: Option<RecordId>,
     },

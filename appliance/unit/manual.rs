@@ -42,8 +42,7 @@ fn event(change: &ManualChange) -> Event {
     let replaces = manual.replaces;
     match &change.what {
         ManualStep::Requested | ManualStep::ChangeRequested => {
-            let category = manual.entry.category.to_string();
-            Event::ManualEntryRequested { entry, category, replaces }
+            Event::ManualEntryRequested { entry, replaces }
         }
         ManualStep::RemovalRequested => Event::ManualRemovalRequested { entry },
         ManualStep::Approved { requested_by } => {
