@@ -337,8 +337,9 @@ fn an_alert_of_the_highest_level_leaves_before_older_ones() {
         id
     };
     let stolen = [store(record::Kind::Alert), store(record::Kind::Alert)];
-    let amber = store(record::Kind::CriticalAlert);
-    let expected = vec![amber, stolen[0], stolen[1]];
+    let child = store(record::Kind::CriticalAlert);
+    let amber = store(record::Kind::AmberAlert);
+    let expected = vec![amber, child, stolen[0], stolen[1]];
     assert_eq!(Shelf::waiting(&records, Kind::Alert, 9), expected);
     drop(records);
     let records = open();

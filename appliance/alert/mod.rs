@@ -11,7 +11,7 @@ mod shorten;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::hotlist::{Level, Match};
+use crate::hotlist::{Category, Level, Match};
 use crate::words::{CameraId, Plate, Probability, RecordId, State, UnitId};
 
 pub use config::Config;
@@ -55,6 +55,22 @@ pub struct Alert {
 impl Alert {
     /// Leaves some 600 bytes of a message of 2 kB for the envelope and the ids of two pictures.
     pub const JSON_MAX: usize = 1400;
+
+    pub fn urgency(&self) -> Urgency {
+        match (self.matched.entry.category, self.level) {
+            (Category::Amber, _) => Urgency::Amber,
+            (_, Level::Critical) => Urgency::Critical,
+            _ => Urgency::Other,
+        }
+    }
+}
+
+/// Which alert goes first, in every queue: to the broker, on the console, and when room runs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    Other,
+    Critical,
+    Amber,
 }
 
 /// A full hit, or one that needs a person's eye before it is more than a hint.

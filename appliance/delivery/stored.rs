@@ -13,7 +13,9 @@ impl Shelf for Records {
     fn waiting(&self, kind: Kind, limit: usize) -> Vec<RecordId> {
         use record::Kind as Stored;
         let kinds: &[(Stored, bool)] = match kind {
-            Kind::Alert => &[(Stored::CriticalAlert, true), (Stored::Alert, true)],
+            Kind::Alert => {
+                &[(Stored::AmberAlert, true), (Stored::CriticalAlert, true), (Stored::Alert, true)]
+            }
             Kind::AlertPicture => &[(Stored::Picture, true)],
             Kind::Disposition => &[(Stored::Disposition, true)],
             Kind::ManualEntry => &[(Stored::ManualEntry, true)],
@@ -36,7 +38,9 @@ impl Shelf for Records {
             Ok(fetched) => {
                 let record::Head { kind, hit, captured, clock_trusted, .. } = fetched.head;
                 let kind = match (kind, hit) {
-                    (record::Kind::Alert | record::Kind::CriticalAlert, _) => Kind::Alert,
+                    (record::Kind::AmberAlert | record::Kind::CriticalAlert | record::Kind::Alert, _) => {
+                        Kind::Alert
+                    }
                     (record::Kind::Picture, true) => Kind::AlertPicture,
                     (record::Kind::Picture, false) => Kind::ReadPicture,
                     (record::Kind::Disposition, _) => Kind::Disposition,

@@ -14,7 +14,7 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
     pub category: Category,
-    /// Overrides the level of the category.
+    /// Overrides the level of the category, but for AMBER, which nothing lowers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
     #[serde(skip_serializing_if = "Text::is_empty")]
@@ -54,7 +54,10 @@ impl Entry {
     }
 
     pub fn level(&self) -> Level {
-        self.level.unwrap_or_else(|| self.category.level())
+        match self.category {
+            Category::Amber => Level::Critical,
+            category => self.level.unwrap_or_else(|| category.level()),
+        }
     }
 
     /// Whether it matches at all at this time.
@@ -266,6 +269,13 @@ mod tests {
         assert_eq!(entry, Entry::new(Listed::parse("ABC123").unwrap(), Category::Stolen));
         assert_eq!(serde_json::to_string(&entry).unwrap(), r#"{"plate":"ABC123","category":"stolen"}"#);
         assert_eq!(entry.level(), Level::High);
+        let lowered = Entry { level: Some(Level::Low), ..entry };
+        assert_eq!(lowered.level(), Level::Low);
+        assert_eq!(
+            Entry { category: Category::Amber, ..lowered }.level(),
+            Level::Critical,
+            "nobody mutes AMBER"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::config::{LookAlikes, Matching};
-use super::entry::Entry;
+use super::entry::{Category, Entry};
 use super::listed::Listed;
 use super::refusal::StoreError;
 use super::texts::{self, Text};
@@ -141,11 +141,11 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Puts what a person must look at first, first: by level, then by how likely it is.
+/// Puts what a person must look at first, first: AMBER, then by level, then by how likely it is.
 pub fn sort(matches: &mut [Match]) {
+    let urgency = |matched: &Match| (matched.entry.category == Category::Amber, matched.entry.level());
     matches.sort_by(|a, b| {
-        let urgency = b.entry.level().cmp(&a.entry.level());
-        urgency.then(b.probability.value().total_cmp(&a.probability.value()))
+        urgency(b).cmp(&urgency(a)).then(b.probability.value().total_cmp(&a.probability.value()))
     });
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hotlist::Category;
+    use crate::hotlist::Level;
     use crate::words::{ALPHABET, Slot};
 
     /// A list as anyone would write it first.
@@ -229,6 +229,21 @@ mod tests {
         );
         assert!(found.iter().all(|m| m.read_as.as_str() == "ABC120"), "the read is never rewritten");
         assert!(found[0].probability > found[1].probability);
+    }
+
+    #[test]
+    fn amber_stands_first_then_the_level_then_the_likelier() {
+        let of = |category, level| Entry { category, level, ..listed("ABC123", None) };
+        let list = plain(vec![
+            of(Category::Stolen, None),
+            of(Category::MissingChild, None),
+            of(Category::Bolo, Some(Level::Critical)),
+            of(Category::Amber, Some(Level::Low)),
+        ]);
+        let mut found = look("ABC123", None, Matching::default(), &list);
+        sort(&mut found);
+        let categories: Vec<_> = found.iter().map(|matched| matched.entry.category).collect();
+        assert_eq!(categories, [Category::Amber, Category::MissingChild, Category::Bolo, Category::Stolen]);
     }
 
     #[test]

@@ -20,16 +20,18 @@ pub enum Kind {
     Read,
     /// What a person found when they looked at an alert.
     Disposition,
-    /// An alert of the highest level (AMBER, a missing child): ahead of every other.
+    /// An alert of the highest level: ahead of every other but AMBER.
     CriticalAlert,
     /// What became of a manual entry.
     ManualEntry,
     /// That the unit's own test plate came this far: evidence of nothing, and in no count.
     Canary,
+    /// An AMBER alert: ahead of everything.
+    AmberAlert,
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Alert,
         Self::Picture,
         Self::Health,
@@ -40,11 +42,12 @@ impl Kind {
         Self::CriticalAlert,
         Self::ManualEntry,
         Self::Canary,
+        Self::AmberAlert,
     ];
 
     /// Whether it shows a vehicle, so that its end needs a certificate.
     pub fn is_captured(self) -> bool {
-        matches!(self, Self::Alert | Self::CriticalAlert | Self::Picture | Self::Read)
+        matches!(self, Self::AmberAlert | Self::CriticalAlert | Self::Alert | Self::Picture | Self::Read)
     }
 
     /// Whether it counts as something that the unit captured, decided or noted.
@@ -75,6 +78,7 @@ impl std::fmt::Display for Kind {
             Self::CriticalAlert => "critical alert",
             Self::ManualEntry => "manual entry",
             Self::Canary => "canary",
+            Self::AmberAlert => "AMBER alert",
         })
     }
 }
@@ -118,6 +122,7 @@ pub struct Fetched {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Class {
+    AmberAlert,
     CriticalAlert,
     Alert,
     /// A picture of a hit.
@@ -134,7 +139,8 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
+        Self::AmberAlert,
         Self::CriticalAlert,
         Self::Alert,
         Self::Evidence,
@@ -151,6 +157,7 @@ impl Class {
 
     pub fn of(kind: Kind, hit: bool) -> Self {
         match (kind, hit) {
+            (Kind::AmberAlert, _) => Self::AmberAlert,
             (Kind::CriticalAlert, _) => Self::CriticalAlert,
             (Kind::Alert, _) => Self::Alert,
             (Kind::Picture, true) => Self::Evidence,
@@ -176,6 +183,7 @@ impl Class {
 
     pub fn kind(self) -> Kind {
         match self {
+            Self::AmberAlert => Kind::AmberAlert,
             Self::CriticalAlert => Kind::CriticalAlert,
             Self::Alert => Kind::Alert,
             Self::Evidence | Self::ReadPicture => Kind::Picture,

@@ -7,7 +7,7 @@ use crate::words::RecordId;
 
 /// Records that the disk did not take: kept here, deliverable like the others, gone with the power.
 ///
-/// Overload policy: the oldest of what is no alert goes first, then the oldest alert, and those of the highest level last.
+/// Overload policy: the oldest of what is no alert goes first, then the oldest alert, then those of the highest level, AMBER last.
 pub(super) struct Memory {
     records: BTreeMap<u32, Held>,
     next: u32,
@@ -32,8 +32,9 @@ impl Memory {
         self.next += 1;
         let mut dropped = Vec::new();
         while self.bytes > self.max {
-            // Alerts of the highest level last; of what is worth the same, the oldest first.
+            // AMBER last, before it alerts of the highest level; of what is worth the same, the oldest first.
             let worth = |held: &Held| match held.sealed.slot.class() {
+                Class::AmberAlert => 3,
                 Class::CriticalAlert => 2,
                 Class::Alert => 1,
                 _ => 0,

@@ -1,9 +1,9 @@
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::alert::{Alert, Disposition};
-use crate::hotlist::Level;
+use crate::alert::{Alert, Disposition, Urgency};
 use crate::words::{Moment, RecordId};
 
 /// Enough for a shift; older ones are at the department.
@@ -30,6 +30,13 @@ pub struct Posted {
     pub disposition: Option<Disposition>,
 }
 
+impl Posted {
+    /// One that a person has answered waits for nobody.
+    fn urgency(&self) -> Urgency {
+        if self.disposition.is_none() { self.alert.urgency() } else { Urgency::Other }
+    }
+}
+
 impl Board {
     /// Posts an alert, or puts a better read of one in its place.
     pub fn post(&self, posted: Posted) {
@@ -37,15 +44,21 @@ impl Board {
         let known = board.iter().position(|other| other.alert.id == posted.alert.id);
         let disposition = known.and_then(|index| board.remove(index)).and_then(|old| old.disposition);
         board.push_front(Posted { disposition, ..posted });
-        board.truncate(ALERTS_MAX);
+        while board.len() > ALERTS_MAX {
+            // Behind others of its kind stands the oldest.
+            let least =
+                board.iter().enumerate().min_by_key(|(place, posted)| (posted.urgency(), Reverse(*place)));
+            let Some((place, _)) = least else { break };
+            board.remove(place);
+        }
     }
 
-    /// Those of the highest level that nobody has answered, then the newest.
+    /// AMBER alerts that nobody has answered, then others of the highest level, then the newest.
     pub fn latest(&self, limit: usize, now: Moment) -> Vec<Posted> {
         let board = self.at(now);
-        let first = |posted: &&Posted| posted.alert.level == Level::Critical && posted.disposition.is_none();
-        let (first, rest): (Vec<_>, Vec<_>) = board.iter().partition(first);
-        first.into_iter().chain(rest).take(limit).cloned().collect()
+        let mut latest: Vec<&Posted> = board.iter().collect();
+        latest.sort_by_key(|posted| Reverse(posted.urgency()));
+        latest.into_iter().take(limit).cloned().collect()
     }
 
     pub fn alert(&self, id: RecordId, now: Moment) -> Option<Posted> {
@@ -68,5 +81,66 @@ impl Board {
         let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         board.retain(|posted| now.since(&posted.at) < KEPT_FOR);
         board
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::alert::Hit;
+    use crate::hotlist::{Category, Entry, ListVersion, Listed, Match, MatchKind, StateAgreement};
+    use crate::words::{CameraId, ListName, Plate, Probability, UnitId};
+
+    fn posted(category: Category, seconds: u64) -> Posted {
+        let plate = Plate::parse("ABC123").unwrap();
+        let entry = Entry::new(Listed::from(plate), category);
+        let at = Moment { uptime: Duration::from_secs(seconds), wall: Timestamp::UNIX_EPOCH };
+        let list = ListVersion { list: ListName::parse("state").unwrap(), version: 1, issued: at.wall };
+        let alert = Alert {
+            id: RecordId::new(),
+            revision: 1,
+            unit: UnitId::parse("north").unwrap(),
+            camera: CameraId::parse("lane-1").unwrap(),
+            seen: at.wall,
+            read: RecordId::new(),
+            text: plate,
+            confidence: Probability::clamped(0.9),
+            doubtful: vec![],
+            state: None,
+            state_confidence: None,
+            level: entry.level(),
+            hit: Hit::Full,
+            matched: Match {
+                entry,
+                kind: MatchKind::Exact,
+                probability: Probability::clamped(0.9),
+                read_as: plate,
+                state: StateAgreement::Unknown,
+                state_probability: None,
+                list,
+            },
+            list_age_s: 0,
+            notice: String::new(),
+        };
+        Posted { alert, at, crop: None, scene: None, disposition: None }
+    }
+
+    #[test]
+    fn an_unanswered_amber_alert_stands_first_and_no_crowd_pushes_it_off() {
+        let board = Board::default();
+        board.post(posted(Category::Amber, 0));
+        board.post(posted(Category::MissingChild, 1));
+        for second in 2..100 {
+            board.post(posted(Category::Stolen, second));
+        }
+        let latest = board.latest(ALERTS_MAX, posted(Category::Other, 100).at);
+        assert_eq!(latest.len(), ALERTS_MAX);
+        let shown: Vec<_> = latest.iter().map(|posted| posted.alert.matched.entry.category).take(3).collect();
+        assert_eq!(shown, [Category::Amber, Category::MissingChild, Category::Stolen]);
+        assert_eq!(latest[2].at.uptime, Duration::from_secs(99), "of the others the newest");
     }
 }

@@ -16,10 +16,10 @@ use super::pulse::Pulse;
 use super::read_record::ReadRecord;
 use super::sight::Passed;
 use super::tally::Tally;
-use crate::alert::{Alert, Alerts};
+use crate::alert::{Alert, Alerts, Urgency};
 use crate::audit::{Audit, Event, Who};
 use crate::crypto::Digest;
-use crate::hotlist::{Hotlist, Level, Match};
+use crate::hotlist::{Hotlist, Match};
 use crate::passage::{Read, Verdict};
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
@@ -139,7 +139,11 @@ impl Evidence {
         let body = serde_json::to_vec(&AlertRecord { alert: &alert, pictures: &references })
             .expect("an alert is plain data with string keys");
         // A better read of the same alert is a record of its own; `alert.id` joins them.
-        let kind = if alert.level == Level::Critical { Kind::CriticalAlert } else { Kind::Alert };
+        let kind = match alert.urgency() {
+            Urgency::Amber => Kind::AmberAlert,
+            Urgency::Critical => Kind::CriticalAlert,
+            Urgency::Other => Kind::Alert,
+        };
         let mut records = vec![record(kind, RecordId::new(), None, read, true, body)];
         records.extend(pictures.iter().map(|picture| picture.record(alert.id, read, true)));
         self.store(records, "alert");

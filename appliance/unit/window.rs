@@ -520,6 +520,7 @@ fn text_of<const MAX: usize>(field: &str, typed: &str) -> Result<Text<MAX>, Refu
 
 fn plural(kind: Kind) -> &'static str {
     match kind {
+        Kind::AmberAlert => "AMBER alerts",
         Kind::CriticalAlert => "alerts of the highest level",
         Kind::Alert => "alerts",
         Kind::Picture => "pictures",

@@ -132,7 +132,7 @@ async fn drained(unit: &Unit) -> Counts {
     loop {
         let counts = unit.records().counts();
         let held = |kind| counts.held.get(&kind).copied().unwrap_or(0);
-        let evidence = held(Kind::CriticalAlert) + held(Kind::Alert) + held(Kind::Picture) + held(Kind::Read);
+        let evidence: u64 = Kind::ALL.into_iter().filter(|kind| kind.is_captured()).map(held).sum();
         if evidence == 0 || Instant::now() > deadline {
             return counts;
         }

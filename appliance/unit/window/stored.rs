@@ -29,11 +29,11 @@ struct Reference {
 /// What is stored, newest first, without its content.
 pub fn alerts(records: &Records, limit: usize) -> Vec<StoredAlert> {
     let held = |kind| records.held_of(kind, true, limit).into_iter().map(move |id| (id, kind));
-    let all = held(Kind::CriticalAlert).chain(held(Kind::Alert));
+    let all = [Kind::AmberAlert, Kind::CriticalAlert, Kind::Alert].into_iter().flat_map(held);
     let view = |(record, kind): (RecordId, Kind)| {
         // Purged meanwhile, or damaged, which the store tells of itself.
         let captured = records.fetch(record).ok()?.head.captured;
-        Some(StoredAlert { record, critical: kind == Kind::CriticalAlert, captured })
+        Some(StoredAlert { record, critical: kind != Kind::Alert, captured })
     };
     let mut alerts: Vec<StoredAlert> = all.filter_map(view).collect();
     alerts.sort_by_key(|alert| std::cmp::Reverse(alert.captured));
@@ -43,7 +43,7 @@ pub fn alerts(records: &Records, limit: usize) -> Vec<StoredAlert> {
 
 pub fn alert(records: &Records, record: RecordId) -> Option<Stored> {
     let fetched = records.fetch(record).ok()?;
-    matches!(fetched.head.kind, Kind::Alert | Kind::CriticalAlert).then_some(())?;
+    matches!(fetched.head.kind, Kind::AmberAlert | Kind::CriticalAlert | Kind::Alert).then_some(())?;
     let Body { alert, pictures } = serde_json::from_slice(&fetched.body).ok()?;
     let has = |kind| pictures.iter().any(|picture| picture.kind == kind);
     let (has_crop, has_scene) = (has(PictureKind::Crop), has(PictureKind::Scene));
