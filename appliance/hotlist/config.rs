@@ -32,7 +32,9 @@ pub struct Config {
     /// How long to wait for deltas that lead to a newer edition before its chunks are fetched. Default: 10.
     /// Raise it on links where messages trickle in; a snapshot costs 20 to 30 MB for a million entries.
     pub catch_up_wait_s: u32,
-    /// How long before a manual entry ends people are told, so that it can be extended in time. Default: 4.
+    /// How long before a manual entry ends people are told, so that it can be extended in time. Default: 4; at most
+    /// 720, as long as an entry may be in force.
+    #[serde(deserialize_with = "up_to_thirty_days")]
     pub remind_before_h: u32,
 }
 
@@ -118,6 +120,16 @@ impl TryFrom<u8> for LookAlikes {
     }
 }
 
+fn up_to_thirty_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let hours = u32::deserialize(deserializer)?;
+    if hours > 720 {
+        return Err(serde::de::Error::custom(format!(
+            "{hours} hours are longer than any entry is in force: at most 720"
+        )));
+    }
+    Ok(hours)
+}
+
 fn at_least_one_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<VerifyingKey>, D::Error> {
     let keys = Vec::deserialize(deserializer)?;
     if keys.is_empty() {
@@ -179,6 +191,7 @@ mod tests {
             ("[matching]\nlook_alikes = 3".to_owned(), "0, 1 or 2"),
             ("[matching]\nfloor = 1.5".to_owned(), "probability"),
             ("warn_age = 3".to_owned(), "unknown field"),
+            ("remind_before_h = 4294967295".to_owned(), "at most 720"),
             (person("Ann") + &person("Bo"), "given twice"),
         ] {
             let error = toml::from_str::<Config>(&text).unwrap_err().to_string();

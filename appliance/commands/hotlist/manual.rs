@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keys::{self, Passphrase};
+use super::number;
 use super::publish::{BrokerArgs, Link, Message};
 use crate::delivery::{Topic, UnitTopic};
 use crate::hotlist::{Category, Entry, Level, Listed, ManualAct, ManualMessage, Request, Text};
@@ -42,7 +43,7 @@ enum Act {
         /// The id of the entry
         id: RecordId,
         /// Why it is to be taken out
-        #[arg(long)]
+        #[arg(long, value_parser = reason)]
         reason: Text<200>,
     },
     /// Approve what another person asked for
@@ -67,7 +68,8 @@ struct EntryArgs {
     state: Option<State>,
     #[arg(long)]
     category: Category,
-    #[arg(long)]
+    /// Why the vehicle is looked for
+    #[arg(long, value_parser = reason)]
     reason: Text<200>,
     /// Overrides the level of the category
     #[arg(long)]
@@ -79,13 +81,23 @@ struct EntryArgs {
     /// Instructions and caution for the officer
     #[arg(long, default_value = "")]
     instructions: Text<500>,
-    /// For how many hours it is to match; without it as long as is usual for the category
-    #[arg(long)]
+    /// For how many hours it is to match, at most 30 days (720). Without it 72 for amber and missing-child; 168 for stolen,
+    /// missing-person and missing-college-student; 48 for wanted and person-of-interest; 24 for all others
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=720))]
     hours: Option<u16>,
 }
 
 fn state(code: &str) -> Result<State, String> {
     State::from_code(code).ok_or_else(|| format!("{code:?} is not the postal code of a US state or DC"))
+}
+
+fn reason(text: &str) -> Result<Text<200>, String> {
+    let reason: Text<200> = Text::parse(text).map_err(|error| error.to_string())?;
+    if reason.is_empty() {
+        Err("nothing is entered or taken out without a reason".to_owned())
+    } else {
+        Ok(reason)
+    }
 }
 
 impl EntryArgs {
@@ -134,12 +146,59 @@ impl Manual {
         let messages: Vec<Message> = self.unit.iter().map(message).collect();
         Link::new(&self.broker)?.send(&messages, "sending")?;
         println!(
-            "The broker has it for {} units. What they make of it stands in their audit log.",
-            messages.len()
+            "The broker has it for {}. What they make of it stands in their audit log.",
+            number(messages.len(), "unit", "units")
         );
         if is_request {
             println!("Another person approves it by: milepost hotlist manual ... approve {}", first.id);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, Parser};
+
+    use super::*;
+    use crate::hotlist::default_hours;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        entry: EntryArgs,
+    }
+
+    #[test]
+    fn what_units_would_refuse_is_not_sent() {
+        let add = |reason: &str, hours: &str| {
+            let all = ["add", "--plate", "A1", "--category", "bolo", "--reason", reason, "--hours", hours];
+            Arguments::try_parse_from(all)
+                .map(|arguments| arguments.entry.hours)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(add("left the scene", "720"), Ok(Some(720)));
+        assert!(add(" ", "24").unwrap_err().contains("without a reason"));
+        for hours in ["0", "721"] {
+            assert!(add("left the scene", hours).unwrap_err().contains("1..=720"), "{hours}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_the_hours_that_units_take() {
+        let command = EntryArgs::augment_args(Command::new("add"));
+        let hours = command.get_arguments().find(|argument| argument.get_id() == "hours").unwrap();
+        let help = hours.get_help().unwrap().to_string();
+        let (named, others) =
+            help.split_once("; 24 for all others").map_or((help.as_str(), false), |(n, _)| (n, true));
+        assert!(others, "{help}");
+        for category in Category::ALL {
+            let part =
+                named.split(';').find(|part| part.split([' ', ',']).any(|word| word == category.code()));
+            let hours = part.map_or(24, |part| {
+                part.split_whitespace().filter_map(|word| word.parse().ok()).last().unwrap()
+            });
+            assert_eq!(hours, default_hours(category), "{category}: {help}");
+        }
     }
 }
