@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use super::answer::Failure;
 use super::desk::Desk;
-use super::pages::aim;
 use super::unit::{LivePicture, PlateInPicture};
 use crate::alert::Alert;
+use crate::health::{Check, Lamp, WIDTH_STANDING_PX};
 use crate::hotlist::Level;
 use crate::words::{CameraId, Plate, RecordId};
 
@@ -37,7 +37,18 @@ struct Beside<'a> {
     width: u32,
     height: u32,
     plates: Vec<Outline<'a>>,
-    advice: String,
+    /// What to do with the camera, in ASCII, because it travels in a header.
+    advice: &'a str,
+    checks: Vec<Lit>,
+}
+
+/// One measure of the widest plate, with its lamp.
+#[derive(Serialize)]
+struct Lit {
+    what: &'static str,
+    value: f32,
+    unit: &'static str,
+    lamp: Lamp,
 }
 
 #[derive(Serialize)]
@@ -111,8 +122,14 @@ fn beside(picture: &LivePicture) -> Beside<'_> {
         width: picture.width,
         height: picture.height,
         plates: picture.plates.iter().take(OUTLINES_MAX).map(outline).collect(),
-        advice: aim::advice(picture),
+        advice: &picture.coaching.advice,
+        checks: picture.coaching.checks.iter().map(lit).collect(),
     }
+}
+
+fn lit(check: &Check) -> Lit {
+    let value = (check.value * 10.0).round() / 10.0;
+    Lit { what: check.what.words(), value, unit: check.what.unit(), lamp: check.lamp }
 }
 
 fn outline(plate: &PlateInPicture) -> Outline<'_> {
@@ -123,6 +140,6 @@ fn outline(plate: &PlateInPicture) -> Outline<'_> {
         confidence: (plate.confidence.value() * 1000.0).round() / 1000.0,
         state: plate.state.map(|state| state.to_string()),
         width_px: plate.width_px.round() as u32,
-        wide_enough: plate.width_px >= aim::WIDTH_STANDING_PX,
+        wide_enough: plate.width_px >= WIDTH_STANDING_PX,
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::alert::Alert;
+use crate::health::Coaching;
 use crate::health::{Displacement, Lane, LaneShift, Light};
 use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
 use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, UnitId};
@@ -196,6 +197,8 @@ pub struct LivePicture {
     pub width: u32,
     pub height: u32,
     pub plates: Vec<PlateInPicture>,
+    /// What the widest plate says of the camera's aim.
+    pub coaching: Coaching,
 }
 
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ mod alignment;
 mod background;
 mod camera;
 mod canary;
+mod coach;
 mod displacement;
 mod geometry;
 mod grid;
@@ -25,6 +26,7 @@ mod view;
 
 pub use camera::{CameraView, CameraWatch};
 pub use canary::{Canary, CanaryReport, Stage, TestPlate, Timing, Whereabouts, place};
+pub use coach::{Check, Coaching, Lamp, Measure, WIDTH_MOVING_PX, WIDTH_STANDING_PX};
 pub use displacement::{Displacement, Limits, MOVED, VIEW_ANGLE_ASSUMED_DEG};
 pub use geometry::{Lane, LaneShift, Lanes};
 pub use reason::{Reason, Severity};

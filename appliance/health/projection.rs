@@ -1,7 +1,7 @@
 use crate::vision::Corners;
 
-/// How a flat plate lies in the picture: leads from pixels of the frame to places on the plate, 0 to 1
-/// across and down from its own top left.
+/// How a flat plate lies in the picture: leads from places on the plate, 0 to 1 across and down from its own top
+/// left, to pixels of the frame.
 ///
 /// The projective map of the unit square onto four points, after Heckbert, "Fundamentals of Texture Mapping and
 /// Image Warping" (1989), section 2.2.
@@ -24,7 +24,13 @@ impl Projection {
         (area.abs() > 1.0 && rows.iter().flatten().all(|value| value.is_finite())).then_some(Self(rows))
     }
 
-    /// From pixels to places on the plate.
+    /// The pixel of a place on the plate.
+    pub fn pixel(&self, across: f32, down: f32) -> (f32, f32) {
+        let (x, y) = applied(&self.0, f64::from(across), f64::from(down));
+        (x as f32, y as f32)
+    }
+
+    /// The map back, from pixels to places on the plate.
     pub fn back(&self) -> impl Fn(f32, f32) -> (f32, f32) + use<> {
         let [[a, b, c], [d, e, f], [g, h, i]] = self.0;
         // The adjugate: a projective map has no scale of its own, so its determinant need not be divided by.
@@ -50,13 +56,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_lead_to_places_on_the_plate() {
+    fn pixels_and_places_lead_to_each_other() {
         let corners = Corners([(100.0, 50.0), (230.0, 62.0), (226.0, 130.0), (98.0, 110.0)]);
         let projection = Projection::onto(&corners).unwrap();
         let back = projection.back();
         for ((x, y), place) in corners.0.into_iter().zip([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]) {
             let (across, down) = back(x, y);
             assert!((across - place.0).hypot(down - place.1) < 1e-4, "{across} {down}");
+            let pixel = projection.pixel(place.0, place.1);
+            assert!((pixel.0 - x).hypot(pixel.1 - y) < 1e-3, "{pixel:?}");
         }
         assert!(Projection::onto(&Corners([(0.0, 0.0), (9.0, 0.0), (18.0, 0.0), (27.0, 0.0)])).is_none());
     }

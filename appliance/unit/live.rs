@@ -4,17 +4,24 @@ use std::sync::Arc;
 
 use crate::capture::Frame;
 use crate::console::{LivePicture, PlateInPicture};
-use crate::vision::{Sighting, VisionError, jpeg};
+use crate::health::Coaching;
+use crate::vision::{Corners, Sighting, VisionError, jpeg};
 use crate::words::Probability;
 
-pub fn picture(frame: &Frame, sightings: &[Sighting]) -> Result<LivePicture, VisionError> {
+pub fn picture(
+    frame: &Frame,
+    sightings: &[Sighting],
+    view_angle_deg: Option<f32>,
+) -> Result<LivePicture, VisionError> {
     let luma = frame.luma();
+    let corners: Vec<Corners> = sightings.iter().map(|sighting| sighting.corners).collect();
     let jpeg = jpeg::scene(frame)?;
     Ok(LivePicture {
         jpeg: Arc::from(jpeg),
         width: luma.width as u32,
         height: luma.height as u32,
         plates: sightings.iter().map(plate).collect(),
+        coaching: Coaching::of(luma, view_angle_deg, &corners),
     })
 }
 

@@ -195,14 +195,12 @@ impl Unit {
         let mut cameras = Vec::new();
         let mut vision = Vec::new();
         for camera in &config.camera {
-            let watch = CameraWatch::new(
-                camera.name.clone(),
-                camera.view_angle_deg.map(ViewAngle::degrees),
-                saved.aim(&camera.name)?,
-            );
+            let view_angle_deg = camera.view_angle_deg.map(ViewAngle::degrees);
+            let watch = CameraWatch::new(camera.name.clone(), view_angle_deg, saved.aim(&camera.name)?);
             let timing = Timing::of(&config.health, !config.delivery.receivers.is_empty());
             let canary = timing.map(|timing| canary::Flight::new(timing, clock.now()));
-            let sight = Arc::new(Sight::new(camera.name.clone(), watch, canary, clock.as_ref()));
+            let sight =
+                Arc::new(Sight::new(camera.name.clone(), view_angle_deg, watch, canary, clock.as_ref()));
             let eyes = Vision::load(&config.vision)?;
             vision.push(sight.start(eyes, config.passage.clone(), reads.clone(), clock.clone())?);
             let capture = Capture::start(camera.clone(), clock.clone(), sight.frames.clone())?;

@@ -38,6 +38,8 @@ pub struct Sight {
     pub frames: Latest<Frame>,
     pub pulse: Pulse,
     pub canary: Option<Flight>,
+    /// What the picture's width spans, if anybody has said.
+    view_angle_deg: Option<f32>,
     watch: Mutex<CameraWatch>,
     live: watch::Sender<Option<Arc<LivePicture>>>,
     look_micros: AtomicU32,
@@ -45,12 +47,19 @@ pub struct Sight {
 }
 
 impl Sight {
-    pub fn new(camera: CameraId, watch: CameraWatch, canary: Option<Flight>, clock: &dyn Clock) -> Self {
+    pub fn new(
+        camera: CameraId,
+        view_angle_deg: Option<f32>,
+        watch: CameraWatch,
+        canary: Option<Flight>,
+        clock: &dyn Clock,
+    ) -> Self {
         Self {
             camera,
             frames: Latest::new(),
             pulse: Pulse::new("vision", clock.now()),
             canary,
+            view_angle_deg,
             watch: Mutex::new(watch),
             live: watch::Sender::new(None),
             look_micros: AtomicU32::new(0),
@@ -148,7 +157,7 @@ impl Sight {
     }
 
     fn show(&self, frame: &Frame, sightings: &[Sighting]) {
-        match live::picture(frame, sightings) {
+        match live::picture(frame, sightings, self.view_angle_deg) {
             Ok(picture) => {
                 self.live.send_replace(Some(Arc::new(picture)));
             }

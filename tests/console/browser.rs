@@ -233,6 +233,7 @@ fn the_aim_page_shows_a_moving_picture_and_an_alert_is_called_out_on_it() {
     browser
         .wait_for("Number(/, (\\d+) pictures/.exec(document.querySelector('.rate').textContent)?.[1]) >= 5");
     browser.wait_for("document.querySelector('.plates li').textContent.includes('190 px wide')");
+    browser.wait_for("document.querySelector('.checks .amber').textContent.startsWith('Plate width 190 px')");
 
     site.unit.raise(stolen("77KLM2", 0));
     browser.wait_for("document.getElementById('news').textContent === 'HIGH alert: 77KLM2'");

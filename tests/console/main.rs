@@ -751,6 +751,8 @@ fn the_live_picture_comes_with_its_plates_or_says_that_it_stalled() {
     let beside: serde_json::Value = serde_json::from_str(answer.header("milepost-picture").unwrap()).unwrap();
     assert_eq!(beside["plates"][0]["text"], "8BX4021");
     assert!(beside["advice"].as_str().unwrap().starts_with("Good for standing traffic (190 px)"));
+    let width = serde_json::json!({"what": "Plate width", "value": 190.0, "unit": "px", "lamp": "amber"});
+    assert_eq!(beside["checks"][0], width);
 }
 
 #[test]

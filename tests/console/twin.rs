@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use milepost::alert::Alert;
+use milepost::capture::Plane;
 use milepost::console::{self, *};
-use milepost::health::{Displacement, Light};
+use milepost::health::{Coaching, Displacement, Light};
 use milepost::hotlist::{
     Act, Category, End, Ended, Entry, Freshness, ListSummary, Listed, ManualEntry, ManualRemoval,
     ManualSummary, Text, Told,
 };
+use milepost::vision::Corners;
 use milepost::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
 use opencv::core::{CV_8UC3, Mat, Point, Rect, Scalar, Size, Vector};
 use opencv::{imgcodecs, imgproc};
@@ -440,7 +442,10 @@ fn picture(step: i32) -> LivePicture {
         state: Some(State::Ma),
         width_px: 190.0,
     }];
-    LivePicture { jpeg: jpeg(&scene).into(), width: width as u32, height: height as u32, plates }
+    let grey = vec![130; (width * height) as usize];
+    let luma = Plane { data: &grey, width: width as usize, height: height as usize, stride: width as usize };
+    let coaching = Coaching::of(luma, None, &[Corners(corners)]);
+    LivePicture { jpeg: jpeg(&scene).into(), width: width as u32, height: height as u32, plates, coaching }
 }
 
 fn crop(text: &str) -> Vec<u8> {

@@ -194,6 +194,7 @@ const SMALL = "#ffb020";
 async function show(section) {
   const canvas = section.querySelector("canvas");
   const advice = section.querySelector(".advice");
+  const checks = section.querySelector(".checks");
   const rate = section.querySelector(".rate");
   const plates = section.querySelector(".plates");
   const path = `/aim/${encodeURIComponent(section.dataset.camera)}/picture`;
@@ -221,8 +222,9 @@ async function show(section) {
       const fps = 1000 * (times.length - 1) / (now - times[0]);
       rate.textContent = `${beside.width} × ${beside.height}${times.length > 3 ? `, ${fps.toFixed(0)} pictures a second here` : ""}`;
       // A sentence that changes with each frame can be neither read nor heard.
-      if (now - said > 1000 && advice.textContent !== beside.advice) {
-        advice.textContent = beside.advice;
+      if (now - said > 1000) {
+        if (advice.textContent !== beside.advice) advice.textContent = beside.advice;
+        light(checks, beside.checks);
         said = now;
       }
     } catch {
@@ -265,6 +267,17 @@ function draw(canvas, picture, beside) {
     pen.fillStyle = colour;
     pen.fillText(text, left + size * 0.3, base);
   }
+}
+
+const WORDS = { green: "good", amber: "just enough", red: "not enough" };
+
+function light(element, checks) {
+  element.replaceChildren(...checks.map((check) => {
+    const row = document.createElement("li");
+    row.className = check.lamp;
+    row.textContent = `${check.what} ${check.value} ${check.unit}: ${WORDS[check.lamp]}`;
+    return row;
+  }));
 }
 
 function list(element, plates) {
