@@ -24,10 +24,10 @@ use super::pages::maintenance::{LOGBOOK_SHOWN, ServiceForm, WorkForm};
 use super::pages::records as store;
 use super::pages::records::ReasonForm;
 use super::pages::{
-    accounts as people, deployment as place, entrance, lists as hot_lists, maintenance as upkeep,
+    accounts as people, aim, deployment as place, entrance, lists as hot_lists, maintenance as upkeep,
 };
 use super::unit::{Act, Deployment, EntryRequest, Verification};
-use crate::words::RecordId;
+use crate::words::{CameraId, RecordId};
 
 type Asked = State<Arc<Desk>>;
 type By = Extension<Visit>;
@@ -83,6 +83,14 @@ pub async fn sign_out(State(desk): Asked, Extension(visit): By, headers: HeaderM
 
 pub async fn overview(State(desk): Asked) -> Answer {
     told(desk.ask(|unit| json!({ "unit": unit.name(), "overview": unit.overview() })).await?)
+}
+
+pub async fn cameras(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| unit.aims()).await?)
+}
+
+pub async fn verify_aim(desk: Asked, by: By, camera: Path<CameraId>) -> Answer {
+    aim::verify(desk, by, camera).await.map(done)
 }
 
 pub async fn alerts(State(desk): Asked) -> Answer {

@@ -42,10 +42,10 @@ pub use accounts::{Accounts, AccountsError, FAILURES_MAX, OneTimeCode, Role};
 pub use certificate::CertificateError;
 pub use routes::{Allowed, Kind, Route, Rule, table as routes};
 pub use unit::{
-    Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, Deployed, Deployment,
-    EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView, Overview, PictureKind, PlateInPicture,
-    Purge, Records, ReferenceView, Refused, Service, ServiceChange, ServiceState, Stock, StoredAlert,
-    Subject, Unit, Verdict, Verification, Verified, Work,
+    Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, Counted, Deployed,
+    Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView, Overview, PictureKind,
+    PlateInPicture, Purge, Records, ReferenceView, Refused, Service, ServiceChange, ServiceState, Stock,
+    StoredAlert, Subject, Unit, Verdict, Verification, Verified, Work,
 };
 
 /// `[console]` in `milepost.toml`.

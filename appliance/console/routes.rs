@@ -80,6 +80,8 @@ pub fn table() -> Vec<Route> {
 
         page("/aim", EVERYONE, get(aim::show)).called("Aim"),
         data("/aim/{camera}/picture", EVERYONE, get(live::picture)),
+        data("/aim/{camera}/view/{which}", EVERYONE, get(aim::view)),
+        form("/aim/{camera}/verification", TECHNICIANS, post(aim::verify)),
 
         page("/alerts", OFFICERS, get(alerts::show)).called("Alerts"),
         data("/alerts/now", OFFICERS, get(alerts::show)),
@@ -131,7 +133,10 @@ pub fn table() -> Vec<Route> {
         order("/api/v1/session", Anyone, post(api::sign_in)),
         order("/api/v1/session/end", EVERYONE, post(api::sign_out)),
         ask("/api/v1/overview", EVERYONE, get(api::overview)),
+        ask("/api/v1/cameras", EVERYONE, get(api::cameras)),
         ask("/api/v1/cameras/{camera}/picture", EVERYONE, get(live::picture)),
+        ask("/api/v1/cameras/{camera}/view/{which}", EVERYONE, get(aim::view)),
+        order("/api/v1/cameras/{camera}/verification", TECHNICIANS, post(api::verify_aim)),
         ask("/api/v1/alerts", OFFICERS, get(api::alerts)),
         ask("/api/v1/alerts/news", OFFICERS, get(live::news)),
         ask("/api/v1/alerts/{id}", OFFICERS, get(api::alert)),

@@ -21,7 +21,7 @@ use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, Un
 
 pub use access::{Access, Act, AuditEntry, AuditFilter, Subject};
 pub use maintenance::{Deployed, Deployment, ServiceChange, Work};
-pub use stored::{Purge, Records, Stock, StoredAlert};
+pub use stored::{Counted, Purge, Records, Stock, StoredAlert};
 
 /// The unit as the console sees it.
 ///
@@ -44,6 +44,8 @@ pub trait Unit: Send + Sync + 'static {
     fn aims(&self) -> Vec<AimView>;
     /// JPEG; None where there is no such camera or picture.
     fn aim_picture(&self, camera: &CameraId, which: AimPicture) -> Option<Vec<u8>>;
+    /// Makes the present view of a camera its reference, on this person's word.
+    fn verify_aim(&self, camera: &CameraId, by: &PersonName) -> Result<(), Refused>;
 
     /// The latest alerts, newest first.
     fn alerts(&self, limit: usize) -> Vec<AlertView>;

@@ -107,6 +107,12 @@ impl console::Unit for Window {
         self.cameras.iter().map(Watched::aim).collect()
     }
 
+    fn verify_aim(&self, camera: &CameraId, by: &PersonName) -> Result<(), Refused> {
+        let named = |watched: &&Watched| watched.sight.camera == *camera;
+        let watched = self.cameras.iter().find(named);
+        self.take_reference(watched.ok_or_else(|| Refused(format!("There is no camera {camera}.")))?, by)
+    }
+
     fn aim_picture(&self, camera: &CameraId, which: AimPicture) -> Option<Vec<u8>> {
         let watched = self.cameras.iter().find(|watched| watched.sight.camera == *camera)?;
         let watch = watched.sight.watch();
@@ -246,10 +252,10 @@ impl console::Unit for Window {
         RecordsView {
             stock: Kind::ALL.iter().filter(|kind| kind.is_counted()).map(stock).collect(),
             delivered: counts.received,
-            purged: counts.purged.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+            purged: counts.purged.iter().map(tally).collect(),
             purges: logbook::purges(&self.audit, &self.records, PURGES_SHOWN),
             alerts: stored::alerts(&self.records, ALERTS_SHOWN),
-            lost: counts.lost.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
+            lost: counts.lost.iter().map(tally).collect(),
             disk_used_bytes: counts.bytes,
             disk_free_bytes: free * 1_000_000,
         }
@@ -398,11 +404,11 @@ impl Window {
     }
 
     pub fn verify_aims(&self, by: &PersonName) -> Result<(), Refused> {
-        self.cameras.iter().try_for_each(|camera| self.verify_aim(camera, by))
+        self.cameras.iter().try_for_each(|camera| self.take_reference(camera, by))
     }
 
     /// Makes the present view of a camera its reference, on this person's word.
-    fn verify_aim(&self, camera: &Watched, by: &PersonName) -> Result<(), Refused> {
+    fn take_reference(&self, camera: &Watched, by: &PersonName) -> Result<(), Refused> {
         let name = camera.sight.camera.clone();
         let now = self.clock.now();
         let captured = camera.sight.watch().verify_aim(by.clone(), now);
@@ -516,6 +522,10 @@ fn entry_of(request: EntryRequest, now: Timestamp) -> Result<Entry, Refused> {
 
 fn text_of<const MAX: usize>(field: &str, typed: &str) -> Result<Text<MAX>, Refused> {
     Text::parse(typed).map_err(|error| Refused(format!("The {field} cannot be taken: {error}.")))
+}
+
+fn tally((reason, count): (&impl std::fmt::Display, &u64)) -> console::Counted {
+    console::Counted { reason: reason.to_string(), count: *count }
 }
 
 fn plural(kind: Kind) -> &'static str {

@@ -93,11 +93,13 @@ fn the_one_time_code_makes_the_first_administrator_once() {
 }
 
 /// Who may go where, said a second time and by hand: `t`echnician, `o`fficer, `a`dministrator, anyone `*`.
-const WHO: [(&str, &str, &str); 75] = [
+const WHO: [(&str, &str, &str); 80] = [
     ("GET", "/", "toa"),
     ("GET", "/overview/now", "toa"),
     ("GET", "/aim", "toa"),
     ("GET", "/aim/{camera}/picture", "toa"),
+    ("GET", "/aim/{camera}/view/{which}", "toa"),
+    ("POST", "/aim/{camera}/verification", "ta"),
     ("GET", "/alerts", "oa"),
     ("GET", "/alerts/now", "oa"),
     ("GET", "/alerts/news", "oa"),
@@ -141,7 +143,10 @@ const WHO: [(&str, &str, &str); 75] = [
     ("POST", "/api/v1/session", "*"),
     ("POST", "/api/v1/session/end", "toa"),
     ("GET", "/api/v1/overview", "toa"),
+    ("GET", "/api/v1/cameras", "toa"),
     ("GET", "/api/v1/cameras/{camera}/picture", "toa"),
+    ("GET", "/api/v1/cameras/{camera}/view/{which}", "toa"),
+    ("POST", "/api/v1/cameras/{camera}/verification", "ta"),
     ("GET", "/api/v1/alerts", "oa"),
     ("GET", "/api/v1/alerts/news", "oa"),
     ("GET", "/api/v1/alerts/{id}", "oa"),
@@ -198,6 +203,7 @@ fn every_route_admits_its_roles_and_nobody_else() {
                 .replace("{id}", &alert.to_string())
                 .replace("{camera}", "north")
                 .replace("{picture}", "crop")
+                .replace("{which}", "infra-red")
                 .replace("{name}", "console.css");
             let answer = match method {
                 _ if path.starts_with("/api/") => client.call(method, &concrete, "{}"),
@@ -753,6 +759,23 @@ fn the_live_picture_comes_with_its_plates_or_says_that_it_stalled() {
     assert!(beside["advice"].as_str().unwrap().starts_with("Good for standing traffic (190 px)"));
     let width = serde_json::json!({"what": "Plate width", "value": 190.0, "unit": "px", "lamp": "amber"});
     assert_eq!(beside["checks"][0], width);
+}
+
+#[test]
+fn the_aim_is_laid_beside_its_reference_and_verified_by_name() {
+    let site = Site::peopled();
+    let mut technician = site.signed_in(TECHNICIAN);
+    let page = technician.get("/aim").text();
+    assert!(page.contains("Aim verified by Dana Ruiz") && page.contains("The camera points 43 px (1.0°)"));
+    for which in ["now", "daylight"] {
+        let path = format!("/aim/north/view/{which}");
+        assert!(page.contains(&path));
+        assert_eq!(technician.get(&path).header("content-type"), Some("image/jpeg"));
+    }
+    assert_eq!(technician.post("/aim/north/verification", &[]).status, 303);
+    assert_eq!(technician.post("/aim/south/verification", &[]).status, 404);
+    assert_eq!(*lock(&site.unit.work), [format!("{TECHNICIAN}: aim of north")]);
+    assert!(!site.signed_in(OFFICER).get("/aim").text().contains("/aim/north/verification"));
 }
 
 #[test]

@@ -120,6 +120,11 @@ impl Unit for Twin {
         }]
     }
 
+    fn verify_aim(&self, camera: &CameraId, by: &PersonName) -> Result<(), Refused> {
+        lock(&self.work).push(format!("{by}: aim of {camera}"));
+        Ok(())
+    }
+
     fn aim_picture(&self, _camera: &CameraId, _which: AimPicture) -> Option<Vec<u8>> {
         Some(picture(0).jpeg.to_vec())
     }
@@ -209,7 +214,9 @@ impl Unit for Twin {
             disk_used_bytes: 412_000_000,
             disk_free_bytes: 27_600_000_000,
             delivered: 18_204,
-            purged: vec![("received".into(), 17_950), ("expired".into(), 254)],
+            purged: [("received", 17_950), ("expired", 254)]
+                .map(|(reason, count)| Counted { reason: reason.into(), count })
+                .into(),
             purges: vec![Purge {
                 certificate: RecordId::new(),
                 at: before(50),

@@ -42,6 +42,11 @@ pub fn bytes(bytes: &u64) -> String {
     if mega >= 1000.0 { format!("{:.1} GB", mega / 1000.0) } else { format!("{mega:.0} MB") }
 }
 
+/// Something that says itself, as a sentence of its own.
+pub fn sentence(told: &impl std::fmt::Display) -> String {
+    crate::console::answer::sentence(&told.to_string())
+}
+
 /// Groups of three digits, as in 1,000,000.
 pub fn count(number: &u64) -> String {
     let digits = number.to_string();

@@ -9,9 +9,9 @@ pub struct Records {
     /// Confirmed by the server since the start.
     pub delivered: u64,
     /// Destroyed since the start, by reason.
-    pub purged: Vec<(String, u64)>,
+    pub purged: Vec<Counted>,
     /// Records that were lost, by reason; empty as long as the unit keeps its promise.
-    pub lost: Vec<(String, u64)>,
+    pub lost: Vec<Counted>,
     /// The latest purges, newest first.
     pub purges: Vec<Purge>,
     /// Alerts that the unit still holds, newest first, without what they show.
@@ -25,6 +25,13 @@ pub struct Records {
 pub struct Stock {
     pub kind: String,
     pub waiting: u64,
+}
+
+/// So many for this reason.
+#[derive(Debug, Clone, Serialize)]
+pub struct Counted {
+    pub reason: String,
+    pub count: u64,
 }
 
 /// One certificate of purge.
