@@ -43,6 +43,8 @@ pub enum LinkFault {
     BrokerUnavailable,
     #[error("the broker refused the subscription to {0}")]
     SubscriptionRefused(String),
+    #[error("the broker takes what we send, and no receipt comes back")]
+    Unreceipted,
     #[error("the broker does not answer any more")]
     Silent,
     #[error("the broker closed the connection")]
@@ -74,6 +76,10 @@ impl LinkFault {
             Self::NotAuthorised(_) => "enter this unit into the broker's access list",
             Self::BrokerUnavailable => "wait, or look at the broker's log",
             Self::SubscriptionRefused(_) => "let this unit read that topic in the broker's access list",
+            Self::Unreceipted => {
+                "look whether the receiver runs, its key stands under [delivery] receivers, and the broker's access list \
+                 lets this unit write its topics"
+            }
             Self::Silent => "nothing here: the unit goes on trying; look at the network and the broker",
             Self::Closed => "look at the broker's log; a refused certificate can look like this",
             Self::TooLarge { .. } => "raise max_packet_bytes under [delivery.broker]",

@@ -41,6 +41,9 @@ pub enum LinkEvent {
     Sent(u16),
     Acknowledged(u16),
     Arrived(Arrival),
+    /// The broker has answered all that we asked for so far. Before, a connection may end and leave a session behind
+    /// without subscriptions.
+    Subscribed,
     /// The broker will not send us what this filter asks for.
     SubscriptionRefused {
         filter: String,
@@ -70,7 +73,8 @@ impl Arrival {
 pub struct Subscriptions {
     pub filters: Vec<String>,
     /// Subscribe also when the broker still knows the session. It then sends all retained messages once more,
-    /// which may be a whole hot list: so only when the filters may have changed, after a start.
+    /// which may be a whole hot list: so only until [`LinkEvent::Subscribed`], and after a start, when the filters may
+    /// have changed.
     pub renew: bool,
 }
 
@@ -198,12 +202,20 @@ async fn pump(mut event_loop: EventLoop, asked: Asked, events: mpsc::Sender<Link
             Ok(Event::Incoming(Packet::PubAck(ack))) => LinkEvent::Acknowledged(ack.pkid),
             Ok(Event::Incoming(Packet::Publish(publish))) => LinkEvent::Arrived(Arrival(publish)),
             Ok(Event::Incoming(Packet::SubAck(ack))) => {
-                match asked.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-                    Some(filter) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
-                        LinkEvent::SubscriptionRefused { filter }
-                    }
-                    _ => continue,
+                let (filter, all_answered) = {
+                    let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+                    (asked.pop_front(), asked.is_empty())
+                };
+                let refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
+                if let Some(filter) = filter.filter(|_| refused)
+                    && events.send(LinkEvent::SubscriptionRefused { filter }).await.is_err()
+                {
+                    return;
                 }
+                if !all_answered {
+                    continue;
+                }
+                LinkEvent::Subscribed
             }
             Ok(_) => continue,
             Err(error) => LinkEvent::Lost(error.into()),

@@ -85,7 +85,7 @@ pub(super) struct Session {
     outbox: Outbox,
     number: u64,
     sequence: u64,
-    /// Whether this start's subscriptions were made.
+    /// Whether the broker has answered all of this start's subscriptions.
     subscribed: bool,
     /// Lists and commands not yet taken, oldest first.
     arrived: VecDeque<(Topic, Arrival)>,
@@ -180,10 +180,7 @@ impl Session {
         };
         match opened {
             Err(fault) => End::Lost(fault),
-            Ok(link) => {
-                self.subscribed = true;
-                self.serve(link, told, stop).await.unwrap_or_else(End::Lost)
-            }
+            Ok(link) => self.serve(link, told, stop).await.unwrap_or_else(End::Lost),
         }
     }
 
@@ -198,6 +195,7 @@ impl Session {
         self.outbox.link_up(self.now());
         self.status.send_modify(|status| {
             status.link = LinkState::Connected { since: at };
+            status.subscription_refused = None;
             status.connections += 1;
         });
         let version = env!("CARGO_PKG_VERSION").into();
@@ -248,6 +246,7 @@ impl Session {
         match interest {
             Interest::Wanted(filter) => {
                 self.interests.filters.insert(filter.clone());
+                self.subscribed = false;
                 link.subscribe(filter)
             }
             Interest::Unwanted(filter) => {
@@ -349,11 +348,15 @@ impl Session {
                 });
             }
             LinkEvent::Arrived(arrival) => self.on_arrival(link, arrival)?,
+            LinkEvent::Subscribed => self.subscribed = true,
             LinkEvent::SubscriptionRefused { filter } => {
                 let fault = LinkFault::SubscriptionRefused(filter);
                 warn!(%fault, mend = fault.mend(), "the link stands without a subscription");
                 let at = self.clock.now().wall;
-                self.status.send_modify(|status| status.last_fault = Some(PastFault { at, fault }));
+                self.status.send_modify(|status| {
+                    status.subscription_refused = Some(fault.clone());
+                    status.last_fault = Some(PastFault { at, fault });
+                });
             }
             LinkEvent::Lost(fault) => return Err(fault),
         }

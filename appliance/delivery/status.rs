@@ -18,6 +18,8 @@ pub struct LinkStatus {
     /// The broker takes messages, and no receipt has come for twice the time-out: the receiver is down, or its
     /// key is not ours, or the broker's access list drops what we send.
     pub receiver_silent: bool,
+    /// A topic that the broker will not send us what is on, over this connection.
+    pub subscription_refused: Option<LinkFault>,
     pub counts: Counts,
 }
 
@@ -68,7 +70,22 @@ impl LinkStatus {
             awaiting_receipt: 0,
             last_receipt: None,
             receiver_silent: false,
+            subscription_refused: None,
             counts: Counts::default(),
+        }
+    }
+
+    /// What keeps records from arriving, and what a person can do about it; None while all is well.
+    pub fn trouble(&self) -> Option<String> {
+        let told = |fault: &LinkFault| format!("{fault}: {}", fault.mend());
+        match &self.link {
+            LinkState::Down { fault, .. } => Some(told(fault)),
+            LinkState::Connected { .. } => match &self.subscription_refused {
+                Some(fault) => Some(told(fault)),
+                None if self.receiver_silent => Some(told(&LinkFault::Unreceipted)),
+                None => None,
+            },
+            LinkState::Connecting | LinkState::Stopped => None,
         }
     }
 

@@ -2,8 +2,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequestParams,
+    CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevocationReason, RevokedCertParams, SerialNumber,
 };
 
 use crate::words::UnitId;
@@ -24,6 +25,8 @@ pub struct Issued {
 pub enum IssueError {
     #[error("the certificate could not be made: {0}")]
     Certificate(#[from] rcgen::Error),
+    #[error("{0} is no certificate to revoke: {1}")]
+    Read(std::path::PathBuf, String),
     #[error("{0} cannot be written: {1}")]
     Write(std::path::PathBuf, std::io::Error),
 }
@@ -72,6 +75,41 @@ impl Authority {
         let mut request = CertificateSigningRequestParams::from_pem(request_pem)?;
         request.params = client_params(unit.as_str());
         Ok(request.signed_by(&self.0)?.pem())
+    }
+
+    /// The list (PEM) by which a broker refuses these certificates from now on: of units that were stolen, say. It
+    /// replaces the list before, so all that are revoked must be given each time; it holds for as long as the authority.
+    pub fn revoke(&self, certificates: &[&Path]) -> Result<String, IssueError> {
+        let now = SystemTime::now();
+        let serial = |path: &&Path| {
+            let pem = std::fs::read(path)
+                .map_err(|error| IssueError::Read(path.to_path_buf(), error.to_string()))?;
+            let parsed = x509_parser::pem::parse_x509_pem(&pem).map_err(|error| error.to_string());
+            let serial = parsed.and_then(|(_, pem)| {
+                pem.parse_x509()
+                    .map(|certificate| certificate.raw_serial().to_vec())
+                    .map_err(|error| error.to_string())
+            });
+            serial.map_err(|error| IssueError::Read(path.to_path_buf(), error))
+        };
+        let revoked = |path: &&Path| {
+            Ok(RevokedCertParams {
+                serial_number: SerialNumber::from_slice(&serial(path)?),
+                revocation_time: now.into(),
+                reason_code: Some(RevocationReason::KeyCompromise),
+                invalidity_date: None,
+            })
+        };
+        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let list = CertificateRevocationListParams {
+            this_update: (now - EARLY).into(),
+            next_update: (now + AUTHORITY_VALID).into(),
+            crl_number: SerialNumber::from(since_1970.as_secs()),
+            issuing_distribution_point: None,
+            revoked_certs: certificates.iter().map(revoked).collect::<Result<_, IssueError>>()?,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(list.signed_by(&self.0)?.pem()?)
     }
 
     fn issue(&self, params: CertificateParams) -> Result<Issued, IssueError> {

@@ -32,6 +32,7 @@ pub enum Reason {
     StoreFailing,
     RecordsLost,
     BrokerLost,
+    Unreceipted,
     CertificateExpiring,
     CertificateExpired,
     TooHot,
@@ -179,6 +180,9 @@ impl Reason {
             Self::StoreFailing => "Records cannot be written to storage; they are kept in memory.",
             Self::RecordsLost => "Records were lost to keep the unit reading.",
             Self::BrokerLost => "The broker cannot be reached; records are kept until it can.",
+            Self::Unreceipted => {
+                "The broker is reached, but no receipts come back; records are kept until they do."
+            }
             Self::CertificateExpiring => "The unit's certificate ends soon.",
             Self::CertificateExpired => "The unit's certificate has ended: the broker will refuse it.",
             Self::TooHot => "The device is too hot.",
@@ -260,6 +264,9 @@ impl Reason {
             Self::StoreFailing => "Check the disk: it is full, read-only or failing.",
             Self::RecordsLost => "See the counts on the Records page; let the backlog drain.",
             Self::BrokerLost => "Check the network, then the broker's address and certificates.",
+            Self::Unreceipted => {
+                "Check the department's receiver, then what the broker's access list grants this unit."
+            }
             Self::CertificateExpiring | Self::CertificateExpired => "Enrol the unit anew: milepost enroll.",
             Self::TooHot => "Shade the unit and check its fan.",
             Self::YieldLow => {

@@ -133,6 +133,7 @@ pub struct RecordReport {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BrokerReport {
     pub connected: bool,
+    /// Why it is not, or why nothing comes back though it is, with the mend.
     pub fault: Option<String>,
     pub certificate_days_left: Option<i64>,
 }
@@ -182,6 +183,8 @@ impl Facts<'_> {
         }
         if !self.broker.connected {
             find(Reason::BrokerLost, self.broker.fault.clone().unwrap_or_default());
+        } else if let Some(fault) = &self.broker.fault {
+            find(Reason::Unreceipted, fault.clone());
         }
         match self.broker.certificate_days_left {
             Some(days) if days < 0 => find(Reason::CertificateExpired, format!("{} days ago", -days)),

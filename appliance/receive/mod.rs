@@ -110,9 +110,8 @@ impl Desk {
                 let link = Link::open(&self.config.broker, &self.config.name, None, &subscriptions).await?;
                 info!(resumed = link.session_present, "connected to the broker");
                 self.tell(News::connected(self.clock.now().wall));
-                renew = false;
                 delays = retry.build();
-                self.serve(link).await
+                self.serve(link, &mut renew).await
             };
             let end = tokio::select! {
                 end = connection => end,
@@ -130,7 +129,8 @@ impl Desk {
         }
     }
 
-    async fn serve(&mut self, mut link: Link) -> Result<(), LinkFault> {
+    /// `renew` becomes false once the broker has answered every subscription.
+    async fn serve(&mut self, mut link: Link, renew: &mut bool) -> Result<(), LinkFault> {
         loop {
             let mut arrivals = Vec::new();
             let mut event = Some(link.next().await);
@@ -141,6 +141,7 @@ impl Desk {
                         return Err(LinkFault::SubscriptionRefused(filter));
                     }
                     LinkEvent::Lost(fault) => return Err(fault),
+                    LinkEvent::Subscribed => *renew = false,
                     LinkEvent::Sent(_) | LinkEvent::Acknowledged(_) => {}
                 }
                 event = if arrivals.len() < BATCH { link.try_next() } else { None };

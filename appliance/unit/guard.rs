@@ -19,7 +19,7 @@ use super::sight::Sight;
 use super::tally::Tally;
 use crate::audit::{Audit, Event, Who};
 use crate::capture::{Capture, LinkState};
-use crate::delivery::{self, LinkStatus};
+use crate::delivery::LinkStatus;
 use crate::health::{
     AimVerified, BrokerReport, CameraReport, Config, Damage, Facts, Finding, HealthReport, Reason,
     RecordReport,
@@ -154,13 +154,9 @@ impl Guard {
 
     fn broker_report(&self, now: Moment) -> BrokerReport {
         let status = self.broker.borrow();
-        let fault = match &status.link {
-            delivery::LinkState::Down { fault, mend, .. } => Some(format!("{fault}: {mend}")),
-            _ => None,
-        };
         BrokerReport {
             connected: status.is_connected(),
-            fault,
+            fault: status.trouble(),
             certificate_days_left: self
                 .certificate_ends
                 .map(|end| end.duration_since(now.wall).as_hours() / 24),

@@ -389,10 +389,8 @@ impl Window {
     fn broker_link(&self) -> Link {
         let status = self.broker.borrow();
         let (up, since, trouble) = match &status.link {
-            BrokerState::Connected { since } => (true, Some(*since), None),
-            BrokerState::Down { since, fault, mend } => {
-                (false, Some(*since), Some(format!("{fault}: {mend}")))
-            }
+            BrokerState::Connected { since } => (true, Some(*since), status.trouble()),
+            BrokerState::Down { since, .. } => (false, Some(*since), status.trouble()),
             BrokerState::Connecting => (false, None, Some("It is being connected.".to_owned())),
             BrokerState::Stopped => (false, None, Some("The unit is stopping.".to_owned())),
         };

@@ -21,6 +21,14 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Says, past the test harness and its capturing, that a test did not run here. Where `CI` is set it must run, and fails.
+pub fn not_run(test: &str, why: &std::io::Error) {
+    use std::io::Write;
+    assert!(std::env::var_os("CI").is_none(), "{test} must run in CI, and cannot: {why}");
+    let line = format!("\nNOT RUN: {test}: this machine does not let a test do what it needs ({why})\n");
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
 /// Every file under `folder`; what vanishes while it is looked at was temporary.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -35,22 +43,35 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 pub struct Mosquitto {
     folder: tempfile::TempDir,
     authority: Authority,
+    address: &'static str,
     port: u16,
+    /// Lines of its configuration besides the shipped ones.
+    extra: String,
     process: Option<Child>,
 }
 
 impl Mosquitto {
     pub fn start() -> Self {
+        Self::start_on("127.0.0.1")
+    }
+
+    /// On an address of the calling thread's network.
+    pub fn start_on(address: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the broker");
         let authority = Authority::create("Test Department").expect("an authority");
         std::fs::write(folder.path().join("authority.pem"), authority.certificate_pem()).unwrap();
-        authority.issue_server(&["localhost", "127.0.0.1"]).unwrap().save(folder.path(), "broker").unwrap();
+        authority.issue_server(&["localhost", address]).unwrap().save(folder.path(), "broker").unwrap();
         // Freed at once and taken by the broker; it keeps the port over restarts.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut broker = Self { folder, authority, port, process: None };
-        std::fs::write(broker.folder.path().join("mosquitto.conf"), broker.configuration()).unwrap();
+        let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
+        let mut broker = Self { folder, authority, address, port, extra: String::new(), process: None };
         broker.restart();
         broker
+    }
+
+    /// Starts it again with these lines in its configuration.
+    pub fn reconfigure(&mut self, extra: String) {
+        self.extra = extra;
+        self.restart();
     }
 
     /// The shipped example with the paths and the port of this test.
@@ -58,7 +79,7 @@ impl Mosquitto {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/mosquitto");
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let ours = [
-            ("listener", format!("{} 127.0.0.1", self.port)),
+            ("listener", format!("{} {}", self.port, self.address)),
             ("cafile", path("authority.pem")),
             ("certfile", path("broker.pem")),
             ("keyfile", path("broker.key")),
@@ -69,18 +90,22 @@ impl Mosquitto {
         let mut text = String::new();
         for line in example.lines() {
             let key = line.split(' ').next().unwrap_or_default();
+            if !key.is_empty() && self.extra.lines().any(|extra| extra.split(' ').next() == Some(key)) {
+                continue;
+            }
             match ours.iter().find(|(ours, _)| *ours == key) {
                 Some((key, value)) => text += &format!("{key} {value}\n"),
                 None => text += &format!("{line}\n"),
             }
         }
         // Started by root it would otherwise give up the right to its own folder.
-        text + "user root\n"
+        text + "user root\n" + &self.extra
     }
 
     /// Starts it (again) on the same port, with what it had saved.
     pub fn restart(&mut self) {
         self.kill();
+        std::fs::write(self.folder.path().join("mosquitto.conf"), self.configuration()).unwrap();
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
         let process = Command::new("mosquitto")
             .args(["-v", "-c"])
@@ -93,7 +118,7 @@ impl Mosquitto {
         eventually("mosquitto listens", || {
             let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
             assert!(ended.is_none(), "mosquitto ended: {}", self.log());
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+            TcpStream::connect((self.address, self.port)).is_ok()
         });
     }
 
@@ -140,6 +165,7 @@ impl Mosquitto {
             issued.save(self.folder.path(), &format!("client-{name}")).unwrap();
         }
         delivery::Broker {
+            host: if self.address == "127.0.0.1" { "localhost" } else { self.address }.to_owned(),
             port: NonZeroU16::new(self.port).unwrap(),
             authority: self.authority_path(),
             key: path.with_extension("key"),
