@@ -493,7 +493,12 @@ fn storage_that_was_restored_takes_nothing_older_than_the_unit_once_held() {
     let mut forged = memory.clone();
     forged[20] ^= 1;
     assert!(matches!(refusals(&unit.updates.remember(&forged, at(0)))[..], [Refusal::Memory]));
+    // A broker that kept the session hands out what it queued before it hands out the memory.
+    let queued = snapshot(&key, 2, None, &entries(20));
+    unit.hears(&queued[0]);
     let told = unit.updates.remember(&memory, at(0));
+    unit.hears_all(&queued[1..]);
+    assert_eq!(unit.version(), Some(1), "an older list that was on its way is dropped");
     assert!(matches!(refusals(&told)[..], [Refusal::Restored { held: Some(1), seen: 3 }]));
     assert!(unit.updates.remember(&memory, at(0)).is_empty(), "told once");
     let step = delta(&key, 1, 11, &[], &[entry("NEW1")]);

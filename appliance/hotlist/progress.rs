@@ -95,10 +95,13 @@ impl Progress {
         self.manifest
     }
 
-    /// A version that was in force before the storage was restored; true if that is news.
+    /// A version that was in force before the storage was restored; true if that is news. A broker that kept the
+    /// session hands out what it queued before it says this: what is older and on its way is dropped.
     pub fn remember(&mut self, highest: u64) -> bool {
         let news = highest > self.highest;
         self.highest = self.highest.max(highest);
+        self.pending.take_if(|pending| pending.manifest.version < highest);
+        self.early.retain(|_, (delta, _)| delta.version >= highest);
         news
     }
 

@@ -169,7 +169,7 @@ impl Updates {
                 self.refuse(&list, error.into(), now, &mut effects);
             }
             self.note(&list, |note| note.outdone = true);
-            self.refuse(&list, Refusal::Restored { held, seen }, now, &mut effects);
+            self.carry_out(&list, Decision::Refuse(Refusal::Restored { held, seen }), now, &mut effects);
         }
         effects.0
     }
