@@ -195,9 +195,8 @@ mod tests {
         for category in Category::ALL {
             let part =
                 named.split(';').find(|part| part.split([' ', ',']).any(|word| word == category.code()));
-            let hours = part.map_or(24, |part| {
-                part.split_whitespace().filter_map(|word| word.parse().ok()).last().unwrap()
-            });
+            let hours = part
+                .map_or(24, |part| part.split_whitespace().rev().find_map(|word| word.parse().ok()).unwrap());
             assert_eq!(hours, default_hours(category), "{category}: {help}");
         }
     }
