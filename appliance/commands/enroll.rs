@@ -1,18 +1,34 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::hotlist::keys::{self, Passphrase};
+use crate::crypto::VerifyingKey;
 use crate::delivery::tls::CertificateFacts;
-use crate::enroll::{self, Keys};
+use crate::enroll::{self, Bundle, Keys};
 use crate::words::UnitId;
+
+/// Whose bundles an image takes.
+const FLEET_KEYS: &str = "/usr/share/milepost/fleet.keys";
 
 /// Give this unit its identity: a key that never leaves it, and a certificate over it.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct EnrollArgs {
+    /// Take certificate, authority and configuration from one signed file that the department packed for this unit.
+    #[arg(long, value_name = "FILE", required = true)]
+    bundle: Option<PathBuf>,
+    /// Whose bundles to take: a public key, as `milepost hotlist keygen` prints it. Default: those in
+    /// /usr/share/milepost/fleet.keys, which an image brings.
+    #[arg(long, value_name = "KEY", value_parser = VerifyingKey::parse)]
+    signed_by: Vec<VerifyingKey>,
+    /// Where the unit's keys and certificates lie.
+    #[arg(long, default_value = "/etc/milepost")]
+    folder: PathBuf,
     #[command(subcommand)]
-    step: Step,
+    step: Option<Step>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +54,9 @@ enum Step {
         #[arg(long, default_value = "/etc/milepost")]
         folder: PathBuf,
     },
+    /// For the department: pack all that a unit needs into one signed file, from its signed certificate and a milepost.toml that
+    /// serves the whole fleet.
+    Pack(Pack),
     /// Show the installed certificate.
     Show {
         /// Where the unit's keys and certificates lie.
@@ -46,8 +65,65 @@ enum Step {
     },
 }
 
+#[derive(Debug, Args)]
+struct Pack {
+    /// The unit's name.
+    unit: UnitId,
+    /// What the authority signed for the unit's request (PEM).
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    /// The authority that signed it and the broker's certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    authority: PathBuf,
+    /// A milepost.toml for the fleet: broker, lists, receivers, policy. Its unit id is replaced by the unit's.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Your private key, which units know.
+    #[arg(long, value_name = "FILE")]
+    sign_key: PathBuf,
+    #[command(flatten)]
+    passphrase: Passphrase,
+    /// Days for which the bundle can be used.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: u32,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Pack {
+    fn run(self) -> anyhow::Result<()> {
+        let text = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        let key = keys::open(&self.sign_key, &self.passphrase)?;
+        let pems = [text(&self.certificate)?, text(&self.authority)?];
+        let issued = Timestamp::now();
+        let expires = issued + SignedDuration::from_hours(24 * i64::from(self.days));
+        let bundle = Bundle::new(self.unit, pems, &text(&self.config)?, [issued, expires])?;
+        std::fs::write(&self.out, bundle.sign(&key))
+            .with_context(|| format!("cannot write {}", self.out.display()))?;
+        println!("{} can be used until {expires:.0}; the unit takes it by", self.out.display());
+        println!("  milepost enroll --bundle {} --signed-by {}", self.out.display(), key.verifying_key());
+        Ok(())
+    }
+}
+
 pub fn run(args: EnrollArgs) -> anyhow::Result<()> {
-    match args.step {
+    let Some(step) = args.step else {
+        let bundle = args.bundle.context("give --bundle FILE, or one of the steps")?;
+        let trusted = match args.signed_by.is_empty() {
+            true => enroll::trusted_by(Path::new(FLEET_KEYS))?,
+            false => args.signed_by,
+        };
+        let installed =
+            enroll::apply(&Keys::of_this_machine(&args.folder), &bundle, &trusted, Timestamp::now())?;
+        println!("installed {} and milepost.toml", installed.certificate.display());
+        show(&installed.facts);
+        return Ok(());
+    };
+    match step {
+        Step::Pack(pack) => pack.run()?,
         Step::Request { unit, folder } => {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("the folder {} cannot be made", folder.display()))?;

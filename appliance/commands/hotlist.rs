@@ -5,7 +5,7 @@
 
 mod edition;
 mod import;
-mod keys;
+pub(super) mod keys;
 mod list_file;
 mod manual;
 mod publish;
