@@ -33,6 +33,14 @@ const SURE: f32 = 0.3;
 /// After so many measurements in vain only every fifth looks far, which costs ten times as much.
 const VAIN_MAX: u32 = 5;
 
+/// Measurements, over five minutes and more, after which a cell that was hardly ever recognised shows no street: a vehicle
+/// stood there when the view was taken.
+const PROVEN_AFTER: u32 = 150;
+const PROVEN_SHARE: u32 = 5;
+
+/// From this likeness on a cell is recognised.
+const RECOGNISED: f32 = 0.3;
+
 /// Follows one camera's view against its references.
 pub(super) struct AlignmentWatch {
     references: Option<References>,
@@ -48,12 +56,17 @@ pub(super) struct AlignmentWatch {
     recent: VecDeque<Option<Fit>>,
     vain: u32,
     present: Option<Present>,
+    has_proven: bool,
 }
 
 struct Anchor {
     pattern: Pattern,
     texture: Texture,
     offset: Similarity,
+    street: Vec<bool>,
+    /// Measurements by this reference, and how often each cell was recognised.
+    measured: u32,
+    recognised: Vec<u32>,
 }
 
 /// The newest measurement.
@@ -87,6 +100,7 @@ impl AlignmentWatch {
             recent: VecDeque::new(),
             vain: 0,
             present: None,
+            has_proven: false,
         }
     }
 
@@ -123,6 +137,7 @@ impl AlignmentWatch {
         });
         if let (Some(total), Some(matched)) = (total, &matched) {
             (self.last, self.by) = (total.similarity, matched.view);
+            self.prove(matched.view, &matched.cells);
         }
         if self.recent.len() == WINDOW {
             self.recent.pop_front();
@@ -133,16 +148,16 @@ impl AlignmentWatch {
     }
 
     /// The present view as the one that this person verified, in place of all others; false until the view has
-    /// settled, about ten seconds after the camera's start.
+    /// settled, about ten seconds after the camera's start. `shown`: what its cells show, and in which no vehicle stands.
     pub fn verify(
         &mut self,
         by: PersonName,
         at: Timestamp,
         light: Light,
-        texture: &Texture,
+        shown: (Texture, Vec<bool>),
     ) -> Result<bool, HealthError> {
         let Some(picture) = self.background.picture()? else { return Ok(false) };
-        let view = Reference::new(light, at, false, &picture, texture.clone(), Similarity::IDENTITY)?;
+        let view = Reference::new(light, at, false, &picture, shown, Similarity::IDENTITY)?;
         self.references = Some(References::new(by, at, view));
         self.prepare()?;
         self.recent.clear();
@@ -151,9 +166,14 @@ impl AlignmentWatch {
     }
 
     /// The present view as what the verified aim looks like in this light.
-    pub fn learn(&mut self, at: Timestamp, light: Light, texture: &Texture) -> Result<(), HealthError> {
+    pub fn learn(
+        &mut self,
+        at: Timestamp,
+        light: Light,
+        shown: (Texture, Vec<bool>),
+    ) -> Result<(), HealthError> {
         let (Some(references), Some(present)) = (&mut self.references, &self.present) else { return Ok(()) };
-        let view = Reference::new(light, at, true, &present.picture, texture.clone(), self.last)?;
+        let view = Reference::new(light, at, true, &present.picture, shown, self.last)?;
         references.learn(view);
         self.by = 0;
         self.prepare()
@@ -203,6 +223,32 @@ impl AlignmentWatch {
         ))
     }
 
+    /// What was in the view when it was taken and has left since is not missed for ever.
+    fn prove(&mut self, view: usize, cells: &[Cell]) {
+        let Some(Some(anchor)) = self.anchors.get_mut(view) else { return };
+        if anchor.measured > PROVEN_AFTER {
+            return;
+        }
+        anchor.measured += 1;
+        for (times, cell) in anchor.recognised.iter_mut().zip(cells) {
+            *times += u32::from(cell.likeness > RECOGNISED);
+        }
+        if anchor.measured == PROVEN_AFTER
+            && let Some(reference) = self.references.as_mut().and_then(|all| all.view_mut(view))
+        {
+            for (street, times) in reference.street.iter_mut().zip(&anchor.recognised) {
+                *street &= times * PROVEN_SHARE >= PROVEN_AFTER;
+            }
+            self.has_proven |= anchor.street != reference.street;
+            anchor.street.clone_from(&reference.street);
+        }
+    }
+
+    /// Whether the references have changed by that since the last call.
+    pub fn take_proven(&mut self) -> bool {
+        std::mem::take(&mut self.has_proven)
+    }
+
     fn prepare(&mut self) -> Result<(), HealthError> {
         self.anchors.clear();
         let (Some(registrar), Some(references)) = (&self.registrar, &self.references) else { return Ok(()) };
@@ -211,7 +257,14 @@ impl AlignmentWatch {
             let fits = picture.size()? == self.size;
             let anchor = if fits {
                 let texture = Texture::of(&picture, 0.0)?;
-                Some(Anchor { pattern: registrar.pattern(&picture)?, texture, offset: view.offset })
+                Some(Anchor {
+                    pattern: registrar.pattern(&picture)?,
+                    offset: view.offset,
+                    street: view.street.clone(),
+                    measured: 0,
+                    recognised: vec![0; texture.cells()],
+                    texture,
+                })
             } else {
                 None
             };
@@ -252,7 +305,8 @@ impl AlignmentWatch {
         let anchor = self.anchors[view].as_ref().expect("it was just compared with");
         let field = registrar.aligned(&now.field, &fit.similarity)?;
         let texture = Texture::of(&registrar.aligned(picture, &fit.similarity)?, 0.0)?;
-        let cells = grid::compared(&anchor.pattern.field, &anchor.texture, &field, &texture)?;
+        let mut cells = grid::compared(&anchor.pattern.field, &anchor.texture, &field, &texture)?;
+        cells.iter_mut().zip(&anchor.street).for_each(|(cell, street)| cell.is_street = *street);
         Ok(Some(Matched { view, fit, cells }))
     }
 }

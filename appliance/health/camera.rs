@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::alignment::AlignmentWatch;
 use super::displacement::{Displacement, Lens, Limits, MOVED, VIEW_ANGLE_ASSUMED_DEG};
 use super::geometry::{GeometryWatch, LaneShift};
-use super::grid::CELL;
+use super::grid::{CELL, Texture};
 use super::image::{Evidence, Fault, NIGHT, NOTHING_TO_SEE};
 use super::references::{self, Light, References};
 use super::smear::{PlateBlur, SmearWatch};
@@ -106,6 +106,7 @@ impl CameraWatch {
         } else if self.alignment.look(&look.picture)? {
             self.state.displacement = self.alignment.displacement(look.factor, self.lens());
         }
+        self.unsaved |= self.alignment.take_proven();
         self.faults = self.judge(&look, measure, now)?;
         self.learn(now)
     }
@@ -145,7 +146,8 @@ impl CameraWatch {
     /// Makes the present view the reference; none until the view has settled (about ten seconds).
     pub fn verify_aim(&mut self, by: PersonName, now: Moment) -> Result<Option<References>, HealthError> {
         let Some(measure) = self.state.measure else { return Ok(None) };
-        if !self.alignment.verify(by, now.wall, measure.light, &self.view.texture)? {
+        let shown = self.shown(now);
+        if !self.alignment.verify(by, now.wall, measure.light, shown)? {
             return Ok(None);
         }
         self.state.displacement = None;
@@ -189,8 +191,7 @@ impl CameraWatch {
     }
 
     fn judge(&self, look: &Look, measure: ViewMeasure, now: Moment) -> Result<Vec<Fault>, HealthError> {
-        let stays = |seen: &Option<Moment>| seen.is_some_and(|seen| now.since(&seen) < VEHICLE_STAYS);
-        let vehicles: Vec<bool> = self.vehicles.iter().map(stays).collect();
+        let vehicles: Vec<bool> = self.vehicle_stands(now).collect();
         let evidence = Evidence {
             measure,
             view: &self.view,
@@ -201,6 +202,15 @@ impl CameraWatch {
             aim_holds: self.state.displacement.is_none_or(|displacement| !displacement.exceeds(MOVED)),
         };
         evidence.faults()
+    }
+
+    fn vehicle_stands(&self, now: Moment) -> impl Iterator<Item = bool> {
+        self.vehicles.iter().map(move |seen| seen.is_some_and(|seen| now.since(&seen) < VEHICLE_STAYS))
+    }
+
+    /// What the cells of the picture show, and which of them show the street.
+    fn shown(&self, now: Moment) -> (Texture, Vec<bool>) {
+        (self.view.texture.clone(), self.vehicle_stands(now).map(|stands| !stands).collect())
     }
 
     /// The picture speaks first. Where it cannot, plates do: at night they are all that is seen.
@@ -273,7 +283,8 @@ impl CameraWatch {
             (Some(_), None) => false,
         };
         if is_due && is_textured {
-            self.alignment.learn(now.wall, light, &self.view.texture)?;
+            let shown = self.shown(now);
+            self.alignment.learn(now.wall, light, shown)?;
             self.unsaved = true;
         }
         Ok(())
@@ -303,7 +314,8 @@ impl CameraWatch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenes::{Camera, Pose, frame, reasons};
+    use super::super::scenes::{Camera, Pose, at, frame, reasons};
+    use super::super::{Kept, Service, ServiceState};
     use super::*;
 
     const SCENES: [&str; 3] = ["wts-lg-000021.jpg", "car3.jpg", "21d8c31d-3deb-494b-9c63-c0223306fd82.jpg"];
@@ -351,6 +363,37 @@ mod tests {
                 watch.view()
             );
         }
+    }
+
+    #[test]
+    fn a_moved_camera_takes_the_unit_out_and_latches_until_it_is_verified_and_returned() {
+        let mut camera = Camera::over(SCENES[0]);
+        let mut watch = camera.watched();
+        let mut service = Service::new(Kept::default(), at(camera.second));
+        let mut look = |watch: &mut CameraWatch, service: &mut Service, pose, seconds| {
+            for _ in 0..seconds {
+                camera.look(watch, pose, 1);
+                service.observe(watch.findings(true), at(camera.second));
+            }
+            at(camera.second)
+        };
+        let turned = Pose { x: -83.4, ..Pose::default() };
+        look(&mut watch, &mut service, turned, 30);
+        assert_eq!(service.state(), ServiceState::OutOfService, "within half a minute");
+        let standing = service.standing();
+        assert_eq!(standing[0].reason, Reason::CameraMoved);
+        assert!(standing[0].detail.contains("(2.0°) to the right"), "{standing:?}");
+
+        let by = || PersonName::parse("Dana Ruiz").unwrap();
+        let now = look(&mut watch, &mut service, turned, 1);
+        let refused = service.return_to_service(by(), "looks fine to me", now);
+        assert!(refused.is_err(), "the check still fails");
+        let now = look(&mut watch, &mut service, Pose::default(), 60);
+        assert_eq!(service.state(), ServiceState::OutOfService, "it moved back, and nobody has looked");
+        assert!(watch.verify_aim(by(), now).unwrap().is_some());
+        let now = look(&mut watch, &mut service, Pose::default(), 10);
+        service.return_to_service(by(), "aimed again", now).unwrap();
+        assert_eq!(service.state(), ServiceState::InService);
     }
 
     #[test]

@@ -105,6 +105,8 @@ pub(super) fn cells(picture: &Mat, look: &Mat) -> Result<Vec<f32>, HealthError> 
 /// One cell of a reference and what lies there now, both brought to the same place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Cell {
+    /// Whether it showed the street then, and not a vehicle.
+    pub is_street: bool,
     /// Energy of its coarse edges then.
     pub detail: f32,
     /// Of its fine ones.
@@ -116,6 +118,8 @@ pub(super) struct Cell {
     /// What is left of the contrast, and of the fine detail against the coarse.
     pub contrast_left: f32,
     pub sharpness_left: f32,
+    /// What is left of its light.
+    pub light_left: f32,
 }
 
 pub(super) fn compared(
@@ -137,11 +141,13 @@ pub(super) fn compared(
         let distinctness = then_then[cell] - mean_then[cell].powi(2);
         let own = distinctness * (now_now[cell] - mean_now[cell].powi(2));
         Cell {
+            is_street: true,
             detail: then.coarse[cell],
             fine_detail: then.fine[cell],
             distinctness,
             likeness: if own > 1e-9 { shared / own.sqrt() } else { 0.0 },
             contrast_left: now.contrast(cell) / then.contrast(cell).max(f32::EPSILON),
+            light_left: (now.light[cell] + 1.0) / (then.light[cell] + 1.0),
             sharpness_left: now.sharpness(cell) / then.sharpness(cell).max(f32::EPSILON),
         }
     };

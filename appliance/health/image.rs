@@ -25,9 +25,11 @@ const DETAILED: f32 = 0.15;
 /// Variance of the field below which a cell's pattern may be noise.
 const DISTINCT: f32 = 0.004;
 
-/// Below this correlation with the reference a cell shows something else, from there on up it is recognised.
-const UNLIKE: f32 = 0.2;
+/// From this correlation with the reference on a cell is recognised.
 const LIKE: f32 = 0.3;
+
+/// Below this share of what most cells reach a cell shows something else.
+const UNLIKE: f32 = 0.4;
 
 /// Share of the fine detail, against the coarse, that is left when the lens is out of focus: a defocus of 2 px in a 1280 px
 /// frame leaves 0.59 to 0.84 over many scenes, one of 3 px 0.44 to 0.77, rain, night and strong compression 0.97 and more.
@@ -47,13 +49,16 @@ const HAZE_LEFT: f32 = 0.4;
 const COVER_LEFT: f32 = 0.12;
 
 /// Share of the detailed cells that are lost when 40 per cent of the view is covered, wherever it is: 0.24 and more.
-const PARTLY_COVERED: f32 = 0.22;
+const PARTLY_COVERED: f32 = 0.2;
 
 /// Share of newly burnt out cells from which the light blinds.
 const BLINDED: f32 = 0.15;
 
 /// A cell in which so much of the contrast is gone is bare.
 const BARE: f32 = 0.25;
+
+/// Share of the light, in the cells that are recognised, that is enough to miss the others by.
+const LIGHT_ENOUGH: f32 = 0.4;
 
 /// What a person calls one thing wrong with the picture.
 pub(super) type Fault = (Reason, String);
@@ -114,9 +119,11 @@ impl Evidence<'_> {
             faults.push((Reason::LampDead, format!("brightness {:.0}", measure.brightness)));
         }
         faults.extend(self.defocus(then, &detailed, matched));
-        let aimed = matched.filter(|_| same_light && self.aim_holds);
-        if let Some(matched) = aimed {
-            faults.extend(self.cover(matched)?);
+        if let Some(matched) = matched.filter(|_| self.aim_holds) {
+            // In the dark a cell may be bare for want of light.
+            if recognised_light(matched).is_some_and(|left| left >= LIGHT_ENOUGH) {
+                faults.extend(self.cover(matched)?);
+            }
             faults.extend(self.dirt(matched).filter(|_| faults.is_empty()));
         }
         Ok(faults)
@@ -168,8 +175,10 @@ impl Evidence<'_> {
     fn defocus(&self, then: &Texture, detailed: &[usize], matched: Option<&Matched>) -> Option<Fault> {
         let now = &self.view.texture;
         let comparable = |cell: &&usize| {
-            let clear = then.fine[**cell] > self.noise() && now.coarse[**cell] > 0.1 * then.coarse[**cell];
-            clear && matched.is_none_or(|matched| matched.cells[**cell].likeness > LIKE)
+            // What a sharp lens would show in this light, against the noise.
+            let expected = then.fine[**cell] * now.coarse[**cell] / then.coarse[**cell];
+            expected > 2.0 * self.noise()
+                && matched.is_none_or(|matched| matched.cells[**cell].likeness > LIKE)
         };
         let left: Vec<f32> = detailed
             .iter()
@@ -198,12 +207,15 @@ impl Evidence<'_> {
     /// A cell is covered if it no longer shows what it should, and is bare, or stays as it is: traffic does neither.
     fn cover(&self, matched: &Matched) -> Result<Option<Fault>, HealthError> {
         let still = self.still()?;
+        let mut usual: Vec<f32> = self.distinct(matched).map(|(_, cell)| cell.likeness).collect();
+        usual.sort_by(f32::total_cmp);
+        let Some(usual) = usual.get(usual.len() * 7 / 10).copied() else { return Ok(None) };
         let (mut seen, mut covered) = (0, Vec::new());
         for (index, cell) in self.distinct(matched) {
             seen += 1;
             let stays = cell.contrast_left < BARE || still.get(index).copied().unwrap_or(false);
             let excused = self.view.burnt[index] > 0.5 || self.vehicles.get(index).copied().unwrap_or(false);
-            if cell.likeness < UNLIKE && stays && !excused {
+            if cell.likeness < UNLIKE * usual && stays && !excused {
                 covered.push(index);
             }
         }
@@ -219,7 +231,8 @@ impl Evidence<'_> {
     fn distinct<'a>(&self, matched: &'a Matched) -> impl Iterator<Item = (usize, &'a Cell)> + use<'a> {
         let noise = self.noise();
         let distinct = move |cell: &Cell| {
-            cell.detail >= DETAILED && cell.distinctness >= DISTINCT && cell.fine_detail > noise
+            let is_clear = cell.detail >= DETAILED && cell.distinctness >= DISTINCT;
+            cell.is_street && is_clear && cell.fine_detail > noise
         };
         matched.cells.iter().enumerate().filter(move |(_, cell)| distinct(cell))
     }
@@ -234,9 +247,17 @@ impl Evidence<'_> {
         let Some(before) = self.alignment.before() else { return Ok(Vec::new()) };
         let mut difference = Mat::default();
         core::absdiff(before, self.look, &mut difference)?;
-        let quiet = 2.0 + 2.0 * self.measure.noise;
-        Ok(grid::cells(&difference, self.look)?.into_iter().map(|mean| mean < quiet).collect())
+        let changes = grid::cells(&difference, self.look)?.into_iter();
+        // Noise changes a cell, and so does wind, by as much as its edges are steep.
+        let quiet = |fine: &f32| 2.0 + 2.0 * self.measure.noise + fine.sqrt();
+        Ok(changes.zip(&self.view.texture.fine).map(|(change, fine)| change < quiet(fine)).collect())
     }
+}
+
+/// What is left of the light where the scene is recognised, whatever covers the rest.
+fn recognised_light(matched: &Matched) -> Option<f32> {
+    let recognised = matched.cells.iter().filter(|cell| cell.likeness > LIKE && cell.detail >= DETAILED);
+    median(recognised.map(|cell| cell.light_left).collect())
 }
 
 fn blinded(share: f32) -> Fault {

@@ -100,12 +100,10 @@ impl Reason {
     pub fn raise_after(self) -> Duration {
         Duration::from_secs(match self {
             Self::CameraMoved => 15,
-            // Eight looks have said so already.
-            Self::PictureFrozen => 2,
             Self::ViewCovered => 10,
             // A lorry that waits before the camera covers as much.
-            Self::ViewPartlyCovered => 30,
-            Self::OutOfFocus => 10,
+            Self::ViewPartlyCovered => 20,
+            Self::OutOfFocus => 6,
             Self::ViewBlinded => 20,
             Self::ViewDark | Self::ViewFogged | Self::LampDead | Self::TooHot => 60,
             // Drops dry, and wipe themselves off.

@@ -102,6 +102,8 @@ pub struct Reference {
     #[serde(with = "base64_bytes")]
     png: Vec<u8>,
     pub(super) texture: Texture,
+    /// Cells that show the street itself, and not a vehicle that stood there when the view was taken.
+    pub(super) street: Vec<bool>,
     /// From the person's view to this one: what is measured against it is told against the person's.
     pub(super) offset: Similarity,
 }
@@ -135,6 +137,10 @@ impl References {
         [-1, 0, 1].iter().any(|step| self.dark_hours.contains(&(hour(at) + step).rem_euclid(24)))
     }
 
+    pub(super) fn view_mut(&mut self, view: usize) -> Option<&mut Reference> {
+        self.views.get_mut(view)
+    }
+
     pub fn in_light(&self, light: Light) -> impl Iterator<Item = &Reference> {
         self.views.iter().filter(move |view| view.light == light)
     }
@@ -150,12 +156,12 @@ impl Reference {
         at: Timestamp,
         learned: bool,
         picture: &Mat,
-        texture: Texture,
+        (texture, street): (Texture, Vec<bool>),
         offset: Similarity,
     ) -> Result<Self, HealthError> {
         let mut png = Vector::new();
         imgcodecs::imencode_def(".png", picture, &mut png)?;
-        Ok(Self { light, at, learned, png: png.to_vec(), texture, offset })
+        Ok(Self { light, at, learned, png: png.to_vec(), texture, street, offset })
     }
 
     pub(super) fn picture(&self) -> Result<Mat, HealthError> {
