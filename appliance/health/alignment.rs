@@ -38,6 +38,9 @@ const VAIN_MAX: u32 = 5;
 const PROVEN_AFTER: u32 = 150;
 const PROVEN_SHARE: u32 = 5;
 
+/// Weight of a new measurement in what agreed of late.
+const STRENGTH_FADE: f32 = 0.1;
+
 /// From this likeness on a cell is recognised.
 const RECOGNISED: f32 = 0.3;
 
@@ -55,6 +58,8 @@ pub(super) struct AlignmentWatch {
     by: usize,
     recent: VecDeque<Option<Fit>>,
     vain: u32,
+    /// The agreement of late, as it was when the view was last recognised.
+    strength: Option<f32>,
     present: Option<Present>,
     has_proven: bool,
 }
@@ -99,6 +104,7 @@ impl AlignmentWatch {
             by: 0,
             recent: VecDeque::new(),
             vain: 0,
+            strength: None,
             present: None,
             has_proven: false,
         }
@@ -137,6 +143,8 @@ impl AlignmentWatch {
         });
         if let (Some(total), Some(matched)) = (total, &matched) {
             (self.last, self.by) = (total.similarity, matched.view);
+            let before = self.strength.unwrap_or(total.agreement);
+            self.strength = Some(before + STRENGTH_FADE * (total.agreement - before));
             self.prove(matched.view, &matched.cells);
         }
         if self.recent.len() == WINDOW {
@@ -161,7 +169,8 @@ impl AlignmentWatch {
         self.references = Some(References::new(by, at, view));
         self.prepare()?;
         self.recent.clear();
-        (self.last, self.by, self.vain, self.present) = (Similarity::IDENTITY, 0, 0, None);
+        (self.last, self.by, self.vain) = (Similarity::IDENTITY, 0, 0);
+        (self.strength, self.present) = (None, None);
         Ok(true)
     }
 
@@ -191,6 +200,11 @@ impl AlignmentWatch {
     /// Measurements since the view was last recognised.
     pub fn in_vain(&self) -> u32 {
         self.vain
+    }
+
+    /// How much of the scene agreed in the last minute in which the view was recognised; None if it never was.
+    pub fn strength(&self) -> Option<f32> {
+        self.strength
     }
 
     /// Whether no reference fits the picture's shape.

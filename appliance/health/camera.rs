@@ -16,8 +16,13 @@ use crate::words::{CameraId, Moment, PersonName};
 /// How often a camera's picture is examined.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Measurements in vain, two seconds apart, after which a clear picture shows another scene.
+/// Measurements in vain, two seconds apart, after which a clear picture shows another scene: where it was well recognised
+/// before, and where it never was since the start.
 const ANOTHER_SCENE: u32 = 20;
+const NEVER_SEEN: u32 = 300;
+
+/// From this agreement on a view was well recognised. It fades when light goes, and breaks off when a camera turns.
+const WELL_RECOGNISED: f32 = 0.4;
 
 /// Share of the scene that must agree on a move: a move latches.
 const MOVE_AGREED: f32 = 0.2;
@@ -244,7 +249,16 @@ impl CameraWatch {
             && self.faults.is_empty()
             && measure.brightness >= NIGHT
             && references.in_light(measure.light).next().is_some();
-        is_clear && !self.alignment.is_incomparable() && self.alignment.in_vain() >= ANOTHER_SCENE
+        let patience = match self.alignment.strength() {
+            Some(strength) if strength >= WELL_RECOGNISED => ANOTHER_SCENE,
+            Some(_) => return false,
+            None => NEVER_SEEN,
+        };
+        // A lamp that was switched on makes another picture of the same scene.
+        let (Some((_, since)), Some(now)) = (self.light, self.last_look) else { return false };
+        let in_vain = self.alignment.in_vain();
+        let lit_before = now.since(&since) > 2 * LOOK_EVERY * in_vain;
+        is_clear && lit_before && !self.alignment.is_incomparable() && in_vain >= patience
     }
 
     /// Characters tell focus where the picture shows no edges that stay.
