@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod audit;
 pub mod capture;
+pub mod command;
 pub mod commands;
 pub mod config;
 pub mod console;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
-use milepost::commands::{audit, check, demo, enroll, hotlist, read, receive, run};
+use milepost::commands::{audit, check, command, demo, enroll, hotlist, read, receive, run};
 use milepost::crypto::Module;
 use milepost::delivery::tls;
 
@@ -26,6 +26,7 @@ enum Command {
     /// Import, sign and publish hot lists (for the department)
     #[command(subcommand)]
     Hotlist(hotlist::Command),
+    Command(command::CommandArgs),
     Receive(receive::ReceiveArgs),
     Enroll(enroll::EnrollArgs),
     Audit(audit::AuditArgs),
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Read(args) => read::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Hotlist(command) => hotlist::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Command(args) => args.run(),
         Command::Receive(args) => receive::run(args).map(|()| ExitCode::SUCCESS),
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => args.run(),

@@ -134,6 +134,19 @@ pub enum Event {
     ConfigurationChanged {
         what: String,
     },
+    /// By signed message. What came of it is said by the events of the thing itself.
+    CommandTaken {
+        command: RecordId,
+        what: String,
+        reason: String,
+    },
+    /// The answer that the sender got.
+    CommandAnswered {
+        command: RecordId,
+        outcome: String,
+        said: String,
+        picture: Option<RecordId>,
+    },
     CommandRefused {
         why: String,
     },

@@ -8,7 +8,7 @@ mod import;
 pub(super) mod keys;
 mod list_file;
 mod manual;
-mod publish;
+pub(super) mod publish;
 
 use std::path::PathBuf;
 

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod check;
+pub mod command;
 pub mod demo;
 pub mod enroll;
 pub mod hotlist;

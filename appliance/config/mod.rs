@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::crypto::Digest;
 use crate::words::{UnitId, UnitKind};
-use crate::{alert, capture, console, delivery, health, hotlist, passage, record, system, vision};
+use crate::{alert, capture, command, console, delivery, health, hotlist, passage, record, system, vision};
 
 pub use mistake::{ConfigError, Mistake, parse};
 
@@ -32,6 +32,8 @@ pub struct Config {
     pub passage: passage::Config,
     #[serde(default)]
     pub hotlist: hotlist::Config,
+    #[serde(default)]
+    pub command: command::Config,
     #[serde(default)]
     pub alert: alert::Config,
     #[serde(default)]

@@ -73,11 +73,16 @@ enum Interest {
 /// Lists and commands that may wait to be taken. What does not fit waits at the broker, unacknowledged.
 const INBOUND: usize = 32;
 
+/// Results of commands that may wait for the link.
+const ANSWERS: usize = 64;
+
 /// The running session. Dropping it without [`stop`](Self::stop) leaves the last word to the last will.
 pub struct Delivery {
     status: watch::Receiver<LinkStatus>,
     health: watch::Sender<Option<Vec<u8>>>,
     memory: watch::Sender<Option<Vec<u8>>>,
+    command_memory: watch::Sender<Option<Vec<u8>>>,
+    answers: mpsc::Sender<Vec<u8>>,
     interests: mpsc::UnboundedSender<Interest>,
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -96,7 +101,14 @@ impl Delivery {
         let (status_sender, status) = watch::channel(LinkStatus::new());
         let (health, told_health) = watch::channel(None);
         let (memory, told_memory) = watch::channel(None);
-        let told = session::Told { health: told_health, memory: told_memory };
+        let (command_memory, told_commands) = watch::channel(None);
+        let (answers, told_answers) = mpsc::channel(ANSWERS);
+        let told = session::Told {
+            health: told_health,
+            memory: told_memory,
+            command_memory: told_commands,
+            answers: told_answers,
+        };
         let (stop, stop_receiver) = watch::channel(false);
         let (interests, changes) = mpsc::unbounded_channel();
         let filters = session::own_filters(&unit).chain(filters).collect();
@@ -110,7 +122,8 @@ impl Delivery {
         let run = move || runtime.block_on(session.run(told, stop_receiver));
         let thread =
             std::thread::Builder::new().name("delivery".into()).spawn(run).map_err(DeliveryError::Thread)?;
-        Ok((Self { status, health, memory, interests, stop, thread: Mutex::new(Some(thread)) }, taken))
+        let thread = Mutex::new(Some(thread));
+        Ok((Self { status, health, memory, command_memory, answers, interests, stop, thread }, taken))
     }
 
     pub fn status(&self) -> LinkStatus {
@@ -130,6 +143,17 @@ impl Delivery {
     /// Has the broker keep this for the unit itself: it comes back as an [`Inbound`] after each start.
     pub fn remember(&self, memory: Vec<u8>) {
         self.memory.send_replace(Some(memory));
+    }
+
+    /// The same of commands.
+    pub fn remember_commands(&self, memory: Vec<u8>) {
+        self.command_memory.send_replace(Some(memory));
+    }
+
+    /// Publishes the result of a command (JSON), once: it stands in the audit log as well. False when too many wait
+    /// for the link already, and this one is dropped.
+    pub fn answer(&self, result: Vec<u8>) -> bool {
+        self.answers.try_send(result).is_ok()
     }
 
     /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks.

@@ -68,10 +68,13 @@ pub(super) struct Interests {
     pub changes: mpsc::UnboundedReceiver<Interest>,
 }
 
-/// What the broker keeps for us and others; of each only the newest travels.
+/// What travels beside the records: of what the broker keeps for us and others only the newest.
 pub(super) struct Told {
     pub health: watch::Receiver<Option<Vec<u8>>>,
     pub memory: watch::Receiver<Option<Vec<u8>>>,
+    pub command_memory: watch::Receiver<Option<Vec<u8>>>,
+    /// Results of commands; each of them travels, and none is kept.
+    pub answers: mpsc::Receiver<Vec<u8>>,
 }
 
 pub(super) struct Session {
@@ -163,10 +166,10 @@ impl Session {
 
     /// One connection from its attempt to its end.
     async fn connection(&mut self, told: &mut Told, stop: &mut watch::Receiver<bool>) -> End {
-        // Its own memory first: a broker answers in order, and it says which lists are too old.
-        let memory = self.topic(UnitTopic::Memory);
+        // Its own memory first: a broker answers in order, and it says which lists and commands are too old.
+        let memory = [self.topic(UnitTopic::Memory), self.topic(UnitTopic::CommandMemory)];
         let mut filters: Vec<String> = self.interests.filters.iter().cloned().collect();
-        filters.sort_by_key(|filter| *filter != memory);
+        filters.sort_by_key(|filter| !memory.contains(filter));
         let subscriptions = Subscriptions { filters, renew: !self.subscribed };
         let at = self.clock.now().wall;
         // By wall time, so that it rises over restarts; by count where the clock does not.
@@ -203,6 +206,7 @@ impl Session {
         self.notice(&link, UnitTopic::Status, birth.to_json())?;
         told.health.mark_changed();
         told.memory.mark_changed();
+        told.command_memory.mark_changed();
 
         let (mut stored, inbound) = (self.shelf.subscribe(), self.inbound.clone());
         loop {
@@ -222,6 +226,13 @@ impl Session {
                 () = sleep(until.map(|until| until.saturating_sub(now))) => {}
                 Ok(()) = told.health.changed() => self.tell(&link, UnitTopic::Health, &mut told.health)?,
                 Ok(()) = told.memory.changed() => self.tell(&link, UnitTopic::Memory, &mut told.memory)?,
+                Ok(()) = told.command_memory.changed() => {
+                    self.tell(&link, UnitTopic::CommandMemory, &mut told.command_memory)?;
+                }
+                Some(answer) = told.answers.recv() => {
+                    link.publish(self.topic(UnitTopic::CommandResults), answer, false)?;
+                    self.outbox.submitted_notice(self.now());
+                }
                 Some(interest) = self.interests.changes.recv() => self.follow(&link, interest)?,
                 Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
                     if let Some((topic, arrival)) = self.arrived.pop_front() {
@@ -382,7 +393,13 @@ impl Session {
             }
             Some(
                 topic @ (Topic::List(..)
-                | Topic::Unit(_, UnitTopic::Commands | UnitTopic::ManualEntries | UnitTopic::Memory)),
+                | Topic::Unit(
+                    _,
+                    UnitTopic::Commands
+                    | UnitTopic::ManualEntries
+                    | UnitTopic::Memory
+                    | UnitTopic::CommandMemory,
+                )),
             ) if self.arrived.len() < ARRIVED_MOST => {
                 self.arrived.push_back((topic, arrival));
                 return Ok(());
@@ -457,8 +474,11 @@ impl Session {
         let at = self.clock.now().wall;
         let stopped = Presence::Offline { session: self.number, at, reason: OfflineReason::Stopped };
         let mut said = Ok(());
-        for (topic, newest) in [(UnitTopic::Health, &mut told.health), (UnitTopic::Memory, &mut told.memory)]
-        {
+        for (topic, newest) in [
+            (UnitTopic::Health, &mut told.health),
+            (UnitTopic::Memory, &mut told.memory),
+            (UnitTopic::CommandMemory, &mut told.command_memory),
+        ] {
             if newest.has_changed().unwrap_or(false) {
                 said = said.and_then(|()| self.tell(&link, topic, newest));
             }
@@ -525,7 +545,13 @@ const OVERHEAD: usize = 512;
 
 /// What a unit subscribes to for itself.
 pub(super) fn own_filters(unit: &UnitId) -> impl Iterator<Item = String> {
-    let own = [UnitTopic::Receipts, UnitTopic::Commands, UnitTopic::ManualEntries, UnitTopic::Memory];
+    let own = [
+        UnitTopic::Receipts,
+        UnitTopic::Commands,
+        UnitTopic::ManualEntries,
+        UnitTopic::Memory,
+        UnitTopic::CommandMemory,
+    ];
     own.into_iter().map(|topic| Topic::Unit(unit.clone(), topic).to_string())
 }
 

@@ -29,10 +29,14 @@ pub enum UnitTopic {
     Receipts,
     /// Server to unit, signed.
     Commands,
+    /// Unit to department: what became of a command.
+    CommandResults,
     /// People to unit, signed by each: requests and approvals of manual entries.
     ManualEntries,
     /// Retained, from the unit to itself, sealed: what it must remember though its storage be restored.
     Memory,
+    /// The same of commands: which it has seen.
+    CommandMemory,
 }
 
 /// What belongs to one hot list; all retained.
@@ -62,7 +66,9 @@ impl Topic {
                     ["receipts"] => UnitTopic::Receipts,
                     ["commands"] => UnitTopic::Commands,
                     ["manual-entries"] => UnitTopic::ManualEntries,
+                    ["command-results"] => UnitTopic::CommandResults,
                     ["memory"] => UnitTopic::Memory,
+                    ["command-memory"] => UnitTopic::CommandMemory,
                     _ => return None,
                 };
                 Some(Self::Unit(UnitId::parse(name).ok()?, topic))
@@ -104,7 +110,9 @@ impl fmt::Display for Topic {
                     UnitTopic::Receipts => f.write_str("receipts"),
                     UnitTopic::Commands => f.write_str("commands"),
                     UnitTopic::ManualEntries => f.write_str("manual-entries"),
+                    UnitTopic::CommandResults => f.write_str("command-results"),
                     UnitTopic::Memory => f.write_str("memory"),
+                    UnitTopic::CommandMemory => f.write_str("command-memory"),
                 }
             }
             Self::List(list, topic) => {
@@ -137,7 +145,9 @@ mod tests {
             Just(UnitTopic::Receipts),
             Just(UnitTopic::Commands),
             Just(UnitTopic::ManualEntries),
+            Just(UnitTopic::CommandResults),
             Just(UnitTopic::Memory),
+            Just(UnitTopic::CommandMemory),
         ];
         let list_topic = prop_oneof![
             Just(ListTopic::Manifest),

@@ -209,9 +209,12 @@ impl Desk {
                 }
                 return Ok(());
             }
-            UnitTopic::Receipts | UnitTopic::Commands | UnitTopic::ManualEntries | UnitTopic::Memory => {
-                return Ok(());
-            }
+            UnitTopic::Receipts
+            | UnitTopic::Commands
+            | UnitTopic::CommandResults
+            | UnitTopic::ManualEntries
+            | UnitTopic::Memory
+            | UnitTopic::CommandMemory => return Ok(()),
         };
         let events = match Event::parse(arrival.payload()) {
             Ok(events) => events,

@@ -1,4 +1,5 @@
-//! What the broker sends: hot lists and manual entries to their room. One thread, because a large list keeps it busy for seconds.
+//! What the broker sends: hot lists, manual entries and commands to their rooms. One thread, because a large list keeps it
+//! busy for seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::manual::Ledger;
+use super::orders::Orders;
 use super::pulse::Pulse;
 use crate::audit::{Audit, Event, Who};
 use crate::delivery::{Delivery, Inbound, Topic, UnitTopic};
@@ -28,6 +30,7 @@ pub struct Post {
     pub delivery: Arc<Delivery>,
     pub audit: Arc<Audit>,
     pub manual: Ledger,
+    pub orders: Orders,
     pub pulse: Arc<Pulse>,
     pub clock: Arc<dyn Clock>,
     pub stop: Arc<AtomicBool>,
@@ -49,17 +52,18 @@ impl Post {
             let arrival = runtime.block_on(async { tokio::time::timeout(TICK, arrivals.recv()).await });
             let now = self.clock.now();
             let mut effects = match arrival {
-                Ok(Some(inbound)) => self.open(&inbound),
+                Ok(Some(inbound)) => self.open(inbound, runtime),
                 Ok(None) => return,
                 Err(_) => Vec::new(),
             };
             effects.extend(self.updates.on_time(now));
             effects.into_iter().for_each(|effect| self.carry_out(effect));
+            self.orders.tick(runtime);
             self.tell_of_manual_entries();
         }
     }
 
-    fn open(&mut self, inbound: &Inbound) -> Vec<Effect> {
+    fn open(&mut self, inbound: Inbound, runtime: &Handle) -> Vec<Effect> {
         match &inbound.topic {
             Topic::List(..) => {
                 self.updates.on_message(&inbound.topic.to_string(), &inbound.payload, self.clock.now())
@@ -69,12 +73,16 @@ impl Post {
                 self.manual_message(&inbound.payload);
                 Vec::new()
             }
-            Topic::Unit(..) => {
-                let why = "this unit was given no key that may command it".to_owned();
-                warn!(topic = %inbound.topic, "a command was refused");
-                self.note(Who::Unit, Event::CommandRefused { why });
+            Topic::Unit(_, UnitTopic::CommandMemory) => {
+                self.orders.recall(&inbound.payload, runtime);
                 Vec::new()
             }
+            Topic::Unit(_, UnitTopic::Commands) => {
+                self.orders.take(inbound.payload, runtime);
+                Vec::new()
+            }
+            // Delivery hands on nothing else.
+            Topic::Unit(..) => Vec::new(),
         }
     }
 

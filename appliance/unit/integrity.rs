@@ -10,9 +10,11 @@ use tracing::{error, warn};
 use super::duty::Duty;
 use super::saved::{KeptState, Saved, SavedError};
 use crate::audit::Audit;
+use crate::command::{self, CommandStoreError, Commands};
 use crate::crypto::UnitKey;
 use crate::health::{Damage, Kept, Reason};
 use crate::hotlist::{self, Hotlist, StoreError, Updates};
+use crate::words::UnitId;
 
 /// The service state from before the start. `ran_before`: the audit log has entries, so there must be one.
 pub fn service(saved: &Saved, ran_before: bool) -> Result<(Kept, Option<Damage>), SavedError> {
@@ -22,7 +24,9 @@ pub fn service(saved: &Saved, ran_before: bool) -> Result<(Kept, Option<Damage>)
         KeptState::Absent if ran_before => (Kept::default(), damage("the file is gone")),
         KeptState::Absent => {
             // Before the first entry of the log, so that from then on its absence means something.
-            saved.keep_service(&Kept::default())?;
+            if let Err(error) = saved.keep_service(&Kept::default()) {
+                error!(%error, "the service state will not outlive a restart");
+            }
             (Kept::default(), None)
         }
         KeptState::Damaged => (Kept::default(), damage("it does not open; kept as service.damaged")),
@@ -49,6 +53,26 @@ pub fn lists(
     let (hotlist, updates) = Hotlist::open(folder, key, config)?;
     let detail = format!("{what}; kept as {}", aside.display());
     Ok((hotlist, updates, Some(Damage { reason: Reason::ListsDamaged, detail })))
+}
+
+/// The memory of commands; one that does not open is set aside, and the broker's copy takes its place.
+pub fn commands(
+    folder: &Path,
+    key: &UnitKey,
+    unit: UnitId,
+    config: &command::Config,
+) -> Result<(Commands, Option<Damage>), CommandStoreError> {
+    match Commands::open(folder, key, unit.clone(), config) {
+        Err(CommandStoreError::Damaged { path }) => {
+            let aside = path.with_extension("damaged");
+            let write = |source| CommandStoreError::Write { path: path.clone(), source };
+            std::fs::rename(&path, &aside).map_err(write)?;
+            let detail = format!("the memory of commands does not open; kept as {}", aside.display());
+            let damage = Damage { reason: Reason::StateDamaged, detail };
+            Ok((Commands::open(folder, key, unit, config)?, Some(damage)))
+        }
+        opened => opened.map(|commands| (commands, None)),
+    }
 }
 
 /// Follows the whole audit log beside the start: a year of it takes a second.

@@ -15,6 +15,7 @@ mod live;
 mod manual;
 mod news;
 mod opening;
+mod orders;
 mod place;
 mod pulse;
 mod read_record;
@@ -52,6 +53,7 @@ use duty::Duty;
 use evidence::Evidence;
 use guard::{Guard, Watched};
 use inbound::Post;
+use orders::Orders;
 use place::PlaceWatch;
 use pulse::Pulse;
 use saved::{Saved, SavedError};
@@ -102,6 +104,8 @@ pub enum StartError {
     #[error("the hot lists cannot be opened: {0}")]
     Hotlist(#[from] crate::hotlist::StoreError),
     #[error(transparent)]
+    Commands(#[from] crate::command::CommandStoreError),
+    #[error(transparent)]
     Vision(#[from] VisionError),
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -143,11 +147,15 @@ impl Unit {
         let (hotlist, updates, list_damage) = integrity::lists(&folder.join("lists"), key, &config.hotlist)?;
         canary::drop_left_behind(&records);
 
+        let (commands, command_damage) =
+            integrity::commands(folder, key, config.unit.id.clone(), &config.command)?;
+
         let service = Service::new(kept, clock.now());
         let duty =
             Duty::new(service, saved.clone(), audit.clone(), records.clone(), news.clone(), clock.clone());
         let duty = Arc::new(duty);
-        [state_damage, shortened, list_damage].into_iter().flatten().for_each(|damage| duty.damaged(damage));
+        let damage = [state_damage, shortened, list_damage, command_damage];
+        damage.into_iter().flatten().for_each(|damage| duty.damaged(damage));
         let mut background = vec![integrity::check_audit(audit.clone(), duty.clone())?];
 
         let (delivery, arrivals) = Delivery::start(
@@ -159,19 +167,8 @@ impl Unit {
         )?;
         let delivery = Arc::new(delivery);
         let manual = manual::Ledger { audit: audit.clone(), records: records.clone() };
-        let post = Post {
-            manual: manual.clone(),
-            unit: config.unit.id.clone(),
-            updates,
-            hotlist: hotlist.clone(),
-            delivery: delivery.clone(),
-            audit: audit.clone(),
-            pulse: Arc::new(Pulse::new("inbound", clock.now())),
-            clock: clock.clone(),
-            stop: stop.clone(),
-        };
-        let mut pulses = vec![post.pulse.clone()];
-        background.push(post.start(arrivals, Handle::current())?);
+        let inbound = Arc::new(Pulse::new("inbound", clock.now()));
+        let mut pulses = vec![inbound.clone()];
 
         let (newest_alert, newest) = watch::channel(None);
         let evidence = Evidence {
@@ -240,12 +237,12 @@ impl Unit {
         background.push(guard.start()?);
 
         let window = Arc::new(Window {
-            manual,
+            manual: manual.clone(),
             unit: config.unit.id.clone(),
             kind: config.unit.kind,
             identity: config.delivery.broker.clone(),
             cameras: cameras.clone(),
-            hotlist,
+            hotlist: hotlist.clone(),
             records: records.clone(),
             audit: audit.clone(),
             board,
@@ -257,6 +254,31 @@ impl Unit {
             latest,
             clock: clock.clone(),
         });
+        let orders = Orders {
+            commands,
+            cameras: cameras.clone(),
+            window: window.clone(),
+            duty: duty.clone(),
+            records: records.clone(),
+            audit: audit.clone(),
+            delivery: delivery.clone(),
+            clock: clock.clone(),
+            waiting: orders::Waiting::default(),
+            refused: None,
+        };
+        let post = Post {
+            unit: config.unit.id.clone(),
+            hotlist,
+            updates,
+            delivery: delivery.clone(),
+            audit: audit.clone(),
+            manual,
+            orders,
+            pulse: inbound,
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        background.push(post.start(arrivals, Handle::current())?);
         let console = Console::start(&config.console, &folder.join("console"), window.clone(), clock.clone());
         let console = console.inspect_err(|error| warn!(%error, "the unit works without its console")).ok();
         Ok(Self {

@@ -406,7 +406,7 @@ impl Window {
     }
 
     /// Makes the present view of a camera its reference, on this person's word.
-    fn take_reference(&self, camera: &Watched, by: &PersonName) -> Result<(), Refused> {
+    pub fn take_reference(&self, camera: &Watched, by: &PersonName) -> Result<(), Refused> {
         let name = camera.sight.camera.clone();
         let now = self.clock.now();
         let captured = camera.sight.watch().verify_aim(by.clone(), now);

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,8 +36,8 @@ pub struct Appliance {
     child: Child,
     said: Arc<Mutex<String>>,
     listeners: Vec<JoinHandle<()>>,
-    notify: UnixDatagram,
-    told: String,
+    /// What it told the service manager, a line each; read all the time, since a queue that is full blocks it.
+    told: Arc<Mutex<String>>,
 }
 
 impl Appliance {
@@ -46,7 +46,7 @@ impl Appliance {
         let socket = folder.join("notify.sock");
         let _ = std::fs::remove_file(&socket);
         let notify = UnixDatagram::bind(&socket).unwrap();
-        notify.set_nonblocking(true).unwrap();
+        notify.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_milepost"))
             .args(["run", "--config", "milepost.toml"])
             .current_dir(folder)
@@ -62,7 +62,9 @@ impl Appliance {
             listen(child.stdout.take().unwrap(), Arc::clone(&said)),
             listen(child.stderr.take().unwrap(), Arc::clone(&said)),
         ];
-        Self { child, said, listeners, notify, told: String::new() }
+        let told = Arc::new(Mutex::new(String::new()));
+        manage(notify, Arc::downgrade(&told));
+        Self { child, said, listeners, told }
     }
 
     /// What it has logged and printed so far.
@@ -84,24 +86,20 @@ impl Appliance {
 
     /// Waits until it has told the service manager `line`, counted from the last call.
     pub fn tells(&mut self, line: &str) {
-        self.told.clear();
+        self.told.lock().unwrap().clear();
         eventually(&format!("it tells systemd {line}"), || {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.said());
-            self.listen_for(line)
+            self.has_told(line)
         });
     }
 
-    fn listen_for(&mut self, line: &str) -> bool {
-        let mut datagram = [0; 4096];
-        while let Ok(length) = self.notify.recv(&mut datagram) {
-            self.told += &String::from_utf8_lossy(&datagram[..length]);
-            self.told.push('\n');
-        }
-        self.told.lines().any(|told| told == line)
+    fn has_told(&self, line: &str) -> bool {
+        self.told.lock().unwrap().lines().any(|told| told == line)
     }
 
-    /// SIGTERM, as `systemctl stop` does; gives the exit status and how long it took to end.
-    pub fn terminate(mut self) -> (ExitStatus, Duration, Told) {
+    /// SIGTERM, as `systemctl stop` does; gives the exit status, how long it took to end, and all that it had logged.
+    /// Fails if it does not tell that it stops.
+    pub fn terminate(mut self) -> (ExitStatus, Duration, String) {
         let asked = Instant::now();
         let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(killed.success());
@@ -112,8 +110,8 @@ impl Appliance {
         });
         let took = asked.elapsed();
         self.listeners.drain(..).for_each(|listener| listener.join().unwrap());
-        let stopping = self.listen_for("STOPPING=1");
-        (status.unwrap(), took, Told { stopping, said: self.said() })
+        eventually("the service manager has read it all", || self.has_told("STOPPING=1"));
+        (status.unwrap(), took, self.said())
     }
 
     /// `kill -9`; gives all that it had logged.
@@ -139,10 +137,16 @@ impl Drop for Appliance {
     }
 }
 
-/// What an appliance said in its whole life, and whether it told that it stops.
-pub struct Told {
-    pub stopping: bool,
-    pub said: String,
+/// The service manager, for as long as somebody wants to know.
+fn manage(notify: UnixDatagram, told: Weak<Mutex<String>>) {
+    std::thread::spawn(move || {
+        let mut datagram = [0; 4096];
+        while let Some(told) = told.upgrade() {
+            if let Ok(length) = notify.recv(&mut datagram) {
+                *told.lock().unwrap() += &format!("{}\n", String::from_utf8_lossy(&datagram[..length]));
+            }
+        }
+    });
 }
 
 fn listen(stream: impl Read + Send + 'static, said: Arc<Mutex<String>>) -> JoinHandle<()> {

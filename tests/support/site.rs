@@ -53,6 +53,12 @@ impl Site {
         std::fs::write(self.folder().join("milepost.toml"), self.configuration(&source, console)).unwrap();
     }
 
+    /// The same with a rendered street before the camera.
+    pub fn configure_scene(&self, console: SocketAddr) {
+        std::fs::write(self.folder().join("milepost.toml"), self.configuration("scene:traffic", console))
+            .unwrap();
+    }
+
     pub fn configuration(&self, source: &str, console: SocketAddr) -> String {
         format!(
             r#"[unit]

@@ -104,6 +104,15 @@ impl Message {
         Self { topic: topic.to_string(), payload: Payload::File(file), retain: true }
     }
 
+    fn payload(&self) -> anyhow::Result<Vec<u8>> {
+        match &self.payload {
+            Payload::File(path) => {
+                std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+            }
+            Payload::Bytes(bytes) => Ok(bytes.clone()),
+        }
+    }
+
     /// Takes away what is kept under this topic.
     fn cleared(topic: &Topic) -> Self {
         Self { topic: topic.to_string(), payload: Payload::Bytes(Vec::new()), retain: true }
@@ -315,6 +324,27 @@ impl Link {
         )
     }
 
+    /// Sends messages, and gives each answer under these filters to `hear` until it wants no more or the time is
+    /// over. Over a new connection the messages are sent again: whoever answers must be able to bear that.
+    pub fn ask(
+        &mut self,
+        messages: &[Message],
+        filters: &[String],
+        patience: Duration,
+        mut hear: impl FnMut(&[u8]) -> bool,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            let asked =
+                self.connect().and_then(|session| session.ask(messages, filters, deadline, &mut hear));
+            match asked {
+                Ok(()) => return Ok(()),
+                Err(error) => self.pause(error)?,
+            }
+        }
+        Ok(())
+    }
+
     fn connect(&self) -> anyhow::Result<Session> {
         let (client, mut connection) = Client::new(self.options.clone(), 2 * WINDOW);
         match connection.recv().map_err(|_| LinkFault::Silent)? {
@@ -374,12 +404,7 @@ impl Session {
         while !left.is_empty() {
             while submitted.len() + by_id.len() < WINDOW {
                 let Some(index) = left.iter().copied().find(|index| *index >= next) else { break };
-                let payload = match &messages[index].payload {
-                    Payload::File(path) => {
-                        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
-                    }
-                    Payload::Bytes(bytes) => bytes.clone(),
-                };
+                let payload = messages[index].payload()?;
                 let Message { topic, retain, .. } = &messages[index];
                 self.client.publish(topic, QoS::AtLeastOnce, *retain, payload)?;
                 submitted.push_back(index);
@@ -395,6 +420,36 @@ impl Session {
                         bar.inc(1);
                     }
                 }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(
+        mut self,
+        messages: &[Message],
+        filters: &[String],
+        deadline: Instant,
+        hear: &mut impl FnMut(&[u8]) -> bool,
+    ) -> anyhow::Result<()> {
+        for filter in filters {
+            self.client.subscribe(filter, QoS::AtLeastOnce)?;
+        }
+        let mut granted = 0;
+        // Keep-alive answers come every few seconds, so this ends soon after the deadline.
+        while Instant::now() < deadline {
+            match self.event()? {
+                Event::Incoming(Incoming::SubAck(_)) => {
+                    granted += 1;
+                    if granted == filters.len() {
+                        for message in messages {
+                            let payload = message.payload()?;
+                            self.client.publish(&message.topic, QoS::AtLeastOnce, message.retain, payload)?;
+                        }
+                    }
+                }
+                Event::Incoming(Incoming::Publish(answer)) if !hear(&answer.payload) => return Ok(()),
                 _ => {}
             }
         }

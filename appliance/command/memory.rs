@@ -1,0 +1,173 @@
+//! Which commands this unit has seen, so that none acts twice.
+//!
+//! One small sealed file, replaced with a real fsync *before* a command is carried out. A nonce is kept until its
+//! command's expiry has passed by a clock that somebody keeps; then `floor` takes its place: nothing that was good
+//! until then or less is taken any more, whatever the clock says. So the file is bounded, and a clock that is set back
+//! opens no door.
+//!
+//! The broker retains a copy, sealed with the same key. It is united with what the storage knows: restored storage
+//! has forgotten what came since, and the copy has not.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::message::{Command, CommandRefusal, VALID_AT_MOST};
+use super::result::CommandResult;
+use crate::crypto::{SealKey, UnitKey};
+use crate::system::{ClockStatus, write_durably};
+use crate::words::RecordId;
+
+const ON_DISK: &[u8] = b"commands 1";
+const AT_THE_BROKER: &[u8] = b"commands at the broker 1";
+/// How far a signer's clock may be ahead of the unit's.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// Commands that are still good. A person sends a few a day.
+const MOST: usize = 1000;
+
+/// The memory of commands cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandStoreError {
+    #[error("{} cannot be read: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} cannot be written: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{} is damaged, or was written with another unit key", path.display())]
+    Damaged { path: PathBuf },
+}
+
+pub struct Memory {
+    path: PathBuf,
+    seal: SealKey,
+    known: Known,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    seen: BTreeMap<RecordId, Seen>,
+    /// What was good until then or less is over.
+    floor: Timestamp,
+    /// The latest that a command was issued: time was that late at least.
+    newest: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    expires: Timestamp,
+    /// None while it is carried out; and at the broker, which need not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<CommandResult>,
+}
+
+impl Memory {
+    pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, CommandStoreError> {
+        let path = folder.join("commands");
+        let seal = key.derive("commands");
+        let known = match std::fs::read(&path) {
+            Ok(sealed) => open(&seal, ON_DISK, &sealed)
+                .ok_or_else(|| CommandStoreError::Damaged { path: path.clone() })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Known::default(),
+            Err(source) => return Err(CommandStoreError::Read { path, source }),
+        };
+        Ok(Self { path, seal, known })
+    }
+
+    /// None for a command that never came; `Some(None)` for one whose result is not known.
+    pub fn result_of(&self, command: &Command) -> Option<Option<CommandResult>> {
+        self.known.seen.get(&command.nonce).map(|seen| seen.result.clone())
+    }
+
+    /// Takes a new command if its time is right, and notes it durably.
+    pub fn admit(
+        &mut self,
+        command: &Command,
+        now: Timestamp,
+        clock: ClockStatus,
+    ) -> Result<(), CommandRefusal> {
+        // A clock that nobody keeps may be far behind; it is at least as late as what was signed lately.
+        let time = if clock == ClockStatus::Free { now.max(self.known.newest) } else { now };
+        if command.expires.duration_since(command.issued) > VALID_AT_MOST {
+            return Err(CommandRefusal::GoodForTooLong);
+        }
+        if command.expires <= time || command.expires <= self.known.floor {
+            return Err(CommandRefusal::Late(command.expires));
+        }
+        if command.issued > time + AHEAD_MAX {
+            return Err(CommandRefusal::FromTheFuture(command.issued));
+        }
+        let mut known = self.known.clone();
+        if clock != ClockStatus::Free || known.seen.len() >= MOST {
+            known.forget(time);
+        }
+        if known.seen.len() >= MOST {
+            return Err(CommandRefusal::TooMany);
+        }
+        known.newest = known.newest.max(command.issued);
+        known.seen.insert(command.nonce, Seen { expires: command.expires, result: None });
+        Ok(self.write(known)?)
+    }
+
+    pub fn keep_result(
+        &mut self,
+        command: &Command,
+        result: &CommandResult,
+    ) -> Result<(), CommandStoreError> {
+        let mut known = self.known.clone();
+        let seen = Seen { expires: command.expires, result: Some(result.clone()) };
+        known.seen.insert(command.nonce, seen);
+        self.write(known)
+    }
+
+    pub fn for_the_broker(&self) -> Vec<u8> {
+        let seen = self.known.seen.iter();
+        let seen = seen.map(|(nonce, seen)| (*nonce, Seen { expires: seen.expires, result: None })).collect();
+        seal(&self.seal, AT_THE_BROKER, &Known { seen, ..self.known })
+    }
+
+    /// False if what the broker kept does not open.
+    pub fn recall(&mut self, kept: &[u8]) -> Result<bool, CommandStoreError> {
+        let Some(kept) = open(&self.seal, AT_THE_BROKER, kept) else { return Ok(false) };
+        let mut known = self.known.clone();
+        known.floor = known.floor.max(kept.floor);
+        known.newest = known.newest.max(kept.newest);
+        for (nonce, seen) in kept.seen {
+            if seen.expires > known.floor {
+                known.seen.entry(nonce).or_insert(seen);
+            }
+        }
+        if known != self.known {
+            self.write(known)?;
+        }
+        Ok(true)
+    }
+
+    fn write(&mut self, known: Known) -> Result<(), CommandStoreError> {
+        let sealed = seal(&self.seal, ON_DISK, &known);
+        let write = |source| CommandStoreError::Write { path: self.path.clone(), source };
+        write_durably(&self.path, &sealed).map_err(write)?;
+        self.known = known;
+        Ok(())
+    }
+}
+
+impl Known {
+    fn forget(&mut self, now: Timestamp) {
+        let over = self.seen.values().map(|seen| seen.expires).filter(|expires| *expires <= now).max();
+        if let Some(over) = over {
+            self.floor = self.floor.max(over);
+            self.seen.retain(|_, seen| seen.expires > over);
+        }
+    }
+}
+
+fn seal(key: &SealKey, context: &[u8], known: &Known) -> Vec<u8> {
+    key.seal(context, &serde_json::to_vec(known).expect("nonces and times are plain data"))
+}
+
+fn open(key: &SealKey, context: &[u8], sealed: &[u8]) -> Option<Known> {
+    serde_json::from_slice(&key.open(context, sealed).ok()?).ok()
+}

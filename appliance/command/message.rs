@@ -1,0 +1,135 @@
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::config::Commander;
+use crate::console::Role;
+use crate::crypto::{SignatureError, Signed, SigningKey, VerifyingKey};
+use crate::hotlist::Text;
+use crate::words::{CameraId, PersonName, RecordId, UnitId};
+
+const PURPOSE: &str = "command";
+/// The longest command, and the envelope around it.
+const MESSAGE_MAX: usize = 8 << 10;
+/// No command is good for longer.
+pub(super) const VALID_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
+
+/// One person's command to one unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    pub unit: UnitId,
+    /// Made for this command alone: a second message with it is the same command, and acts no second time.
+    pub nonce: RecordId,
+    pub issued: Timestamp,
+    /// At most a day after `issued`.
+    pub expires: Timestamp,
+    /// Why, in the person's words, for the audit log.
+    pub reason: Text<200>,
+    pub act: Act,
+}
+
+/// What a unit can be commanded to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Act {
+    /// Raise no alerts until it is returned.
+    TakeOut {},
+    /// Back into service, if the checks pass.
+    Return {},
+    /// Make the present view the reference, on this person's word; of every camera if none is named.
+    VerifyAim {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<CameraId>,
+    },
+    /// Send a picture of what a camera sees now; of the first camera if none is named.
+    SendSnapshot {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<CameraId>,
+    },
+}
+
+/// Why a command was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandRefusal {
+    #[error("the message has {0} bytes, more than a command may have")]
+    TooLong(usize),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error("it is for the unit {0}")]
+    OtherUnit(UnitId),
+    #[error("a command needs a reason")]
+    NoReason,
+    #[error("{name} may not command this as {role}: see `role` under [[command.people]]")]
+    NotAllowed { name: PersonName, role: Role },
+    #[error("it was good until {0}")]
+    Late(Timestamp),
+    #[error("it is dated {0}, ahead of this unit's clock")]
+    FromTheFuture(Timestamp),
+    #[error("it would be good for more than a day")]
+    GoodForTooLong,
+    #[error("too many commands are still good; wait until some have expired")]
+    TooMany,
+    #[error("it could not be noted, and so was not carried out: {0}")]
+    NotNoted(#[from] super::CommandStoreError),
+}
+
+impl Act {
+    /// As it stands in the audit log.
+    pub fn words(&self) -> String {
+        let of = |camera: &Option<CameraId>, without: &str| {
+            camera.as_ref().map_or_else(|| without.to_owned(), |camera| format!(" of {camera}"))
+        };
+        match self {
+            Self::TakeOut {} => "take out of service".to_owned(),
+            Self::Return {} => "return to service".to_owned(),
+            Self::VerifyAim { camera } => format!("verify the aim{}", of(camera, " of every camera")),
+            Self::SendSnapshot { camera } => format!("send a snapshot{}", of(camera, "")),
+        }
+    }
+
+    /// As at the console: whoever may see the live picture there may have one sent.
+    pub(super) fn admits(&self, role: Role) -> bool {
+        match self {
+            Self::TakeOut {} | Self::Return {} | Self::VerifyAim { .. } => role != Role::Officer,
+            Self::SendSnapshot { .. } => true,
+        }
+    }
+}
+
+impl Command {
+    pub fn new(
+        unit: UnitId,
+        act: Act,
+        reason: Text<200>,
+        issued: Timestamp,
+        good_for: SignedDuration,
+    ) -> Self {
+        Self { unit, nonce: RecordId::new(), issued, expires: issued + good_for, reason, act }
+    }
+
+    pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
+        Signed::new(PURPOSE, self, &[key]).to_json()
+    }
+
+    /// Everything but time and memory: whose word it is, and whether it is for this unit.
+    pub fn open<'a>(
+        payload: &[u8],
+        unit: &UnitId,
+        people: &'a [Commander],
+    ) -> Result<(Self, &'a Commander), CommandRefusal> {
+        if payload.len() > MESSAGE_MAX {
+            return Err(CommandRefusal::TooLong(payload.len()));
+        }
+        let keys: Vec<VerifyingKey> = people.iter().map(|person| person.key).collect();
+        let (command, by) = Signed::verify::<Self>(payload, PURPOSE, &keys)?;
+        if command.unit != *unit {
+            return Err(CommandRefusal::OtherUnit(command.unit));
+        }
+        if command.reason.is_empty() {
+            return Err(CommandRefusal::NoReason);
+        }
+        let person = people.iter().find(|person| person.key.id() == by);
+        let person = person.ok_or_else(|| SignatureError::UnknownKey(by.to_string()))?;
+        Ok((command, person))
+    }
+}

@@ -1,0 +1,58 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::message::Command;
+use crate::crypto::Digest;
+use crate::words::{CameraId, PersonName, RecordId, UnitId};
+
+/// What became of a command, as it is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandResult {
+    pub unit: UnitId,
+    /// That of the command.
+    pub nonce: RecordId,
+    /// Whose command it was, by the key that signed it.
+    pub by: PersonName,
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    /// A sentence for that person.
+    pub said: String,
+    /// The picture that follows, of a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Done,
+    Refused,
+}
+
+/// A picture that travels as a record of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    pub camera: CameraId,
+    pub picture: RecordId,
+    pub sha256: Digest,
+}
+
+impl CommandResult {
+    pub fn of(command: &Command, by: &PersonName, outcome: Outcome, said: &str, at: Timestamp) -> Self {
+        Self {
+            unit: command.unit.clone(),
+            nonce: command.nonce,
+            by: by.clone(),
+            at,
+            outcome,
+            said: said.to_owned(),
+            snapshot: None,
+        }
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a result is plain data with string keys")
+    }
+}

@@ -1,0 +1,238 @@
+//! Carries out what the department commands, and answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tracing::{error, info, warn};
+
+use super::duty::Duty;
+use super::guard::Watched;
+use super::window::Window;
+use crate::audit::{Audit, Event, Who};
+use crate::command::{Act, Command, CommandResult, Commands, Judgement, Outcome, Snapshot};
+use crate::console::LivePicture;
+use crate::crypto::Digest;
+use crate::delivery::Delivery;
+use crate::record::{Kind, NewRecord, Records};
+use crate::system::{Clock, ClockStatus, clock_status};
+use crate::words::{CameraId, Moment, PersonName, RecordId};
+
+/// The broker sends the unit's own memory before anything else; where it has none, commands wait no longer than this.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
+/// Commands that wait for it.
+const WAITING_MOST: usize = 64;
+/// A camera that streams shows its next picture well within this.
+const PICTURE_PATIENCE: Duration = Duration::from_secs(3);
+/// A refusal that repeats within this time is told once: anyone who may write the topic can cause one.
+const SAME_REFUSAL: Duration = Duration::from_secs(60);
+
+/// The way of a command from the broker to its result.
+pub struct Orders {
+    pub commands: Commands,
+    pub cameras: Arc<Vec<Watched>>,
+    pub window: Arc<Window>,
+    pub duty: Arc<Duty>,
+    pub records: Arc<Records>,
+    pub audit: Arc<Audit>,
+    pub delivery: Arc<Delivery>,
+    pub clock: Arc<dyn Clock>,
+    pub waiting: Waiting,
+    /// The last refusal, and when it was told.
+    pub refused: Option<(String, Moment)>,
+}
+
+/// Commands that came before the unit's memory of commands.
+#[derive(Default)]
+pub enum Waiting {
+    #[default]
+    Nothing,
+    Since(Moment, VecDeque<Vec<u8>>),
+    /// The memory is there, or there is none.
+    Over,
+}
+
+impl Orders {
+    pub fn take(&mut self, payload: Vec<u8>, runtime: &Handle) {
+        let now = self.clock.now();
+        match &mut self.waiting {
+            Waiting::Over => self.judge(&payload, runtime),
+            Waiting::Since(_, waiting) if waiting.len() >= WAITING_MOST => {
+                self.refuse("too many commands came at once".to_owned());
+            }
+            Waiting::Since(_, waiting) => waiting.push_back(payload),
+            Waiting::Nothing => self.waiting = Waiting::Since(now, VecDeque::from([payload])),
+        }
+    }
+
+    /// Takes what the broker kept of commands.
+    pub fn recall(&mut self, kept: &[u8], runtime: &Handle) {
+        match self.commands.recall(kept) {
+            Ok(true) => {}
+            Ok(false) => self.refuse("what the broker kept of commands does not open".to_owned()),
+            Err(error) => error!(%error, "what the broker kept of commands could not be noted"),
+        }
+        self.go_on(runtime);
+    }
+
+    /// To be called about once a second.
+    pub fn tick(&mut self, runtime: &Handle) {
+        if let Waiting::Since(since, _) = &self.waiting
+            && self.clock.now().since(since) >= MEMORY_PATIENCE
+        {
+            self.go_on(runtime);
+        }
+    }
+
+    fn go_on(&mut self, runtime: &Handle) {
+        let waiting = std::mem::replace(&mut self.waiting, Waiting::Over);
+        if !matches!(waiting, Waiting::Over) {
+            // Once, since what the unit publishes there comes back to it.
+            self.delivery.remember_commands(self.commands.for_the_broker());
+        }
+        if let Waiting::Since(_, waiting) = waiting {
+            waiting.iter().for_each(|payload| self.judge(payload, runtime));
+        }
+    }
+
+    fn judge(&mut self, payload: &[u8], runtime: &Handle) {
+        match self.commands.judge(payload, self.clock.now().wall, clock_status()) {
+            Judgement::CarryOut { command, by } => {
+                // Before it acts, so that the broker's copy is the older one for moments only.
+                self.delivery.remember_commands(self.commands.for_the_broker());
+                info!(%by, what = command.act.words(), nonce = %command.nonce, "a command");
+                let what = command.act.words();
+                let reason = command.reason.as_str().to_owned();
+                self.note(
+                    Who::Person(by.clone()),
+                    Event::CommandTaken { command: command.nonce, what, reason },
+                );
+                let result = self.carry_out(&command, &by, runtime);
+                if let Err(error) = self.commands.done(&command, &result) {
+                    error!(%error, "the result of a command could not be kept");
+                }
+                self.note(
+                    Who::Unit,
+                    Event::CommandAnswered {
+                        command: command.nonce,
+                        outcome: if result.outcome == Outcome::Done { "done" } else { "refused" }.to_owned(),
+                        said: result.said.clone(),
+                        picture: result.snapshot.as_ref().map(|snapshot| snapshot.picture),
+                    },
+                );
+                self.answer(&result);
+            }
+            Judgement::Again(result) => {
+                self.refuse(format!("the command {} came before and is not carried out again", result.nonce));
+                self.answer(&result);
+            }
+            Judgement::Refused { why, answer } => {
+                self.refuse(why.to_string());
+                if let Some(answer) = answer {
+                    self.answer(&answer);
+                }
+            }
+        }
+    }
+
+    fn carry_out(&self, command: &Command, by: &PersonName, runtime: &Handle) -> CommandResult {
+        let reason = command.reason.as_str();
+        let outcome = match &command.act {
+            Act::TakeOut {} => {
+                self.duty.take_out(by, reason);
+                Ok(("The unit is out of service.".to_owned(), None))
+            }
+            Act::Return {} => match self.duty.return_to_service(by, reason) {
+                Ok(()) => Ok((format!("The unit is {} again.", self.duty.report().state), None)),
+                Err(refused) => Err(format!("The unit stays out of service: {refused}")),
+            },
+            Act::VerifyAim { camera } => self.verify_aim(camera.as_ref(), by).map(|said| (said, None)),
+            Act::SendSnapshot { camera } => self.snapshot(camera.as_ref(), runtime).map(|snapshot| {
+                (format!("The picture of {} is on its way.", snapshot.camera), Some(snapshot))
+            }),
+        };
+        let now = self.clock.now().wall;
+        match outcome {
+            Ok((said, snapshot)) => {
+                CommandResult { snapshot, ..CommandResult::of(command, by, Outcome::Done, &said, now) }
+            }
+            Err(said) => CommandResult::of(command, by, Outcome::Refused, &said, now),
+        }
+    }
+
+    fn verify_aim(&self, camera: Option<&CameraId>, by: &PersonName) -> Result<String, String> {
+        let Some(camera) = camera else {
+            self.window.verify_aims(by).map_err(|refused| refused.0)?;
+            return Ok("The present view of every camera is its reference now.".to_owned());
+        };
+        self.window.take_reference(self.camera(Some(camera))?, by).map_err(|refused| refused.0)?;
+        Ok(format!("The present view of {camera} is its reference now."))
+    }
+
+    /// What a camera sees now, as a record that is delivered like any picture of a hit: the policy on reads without
+    /// a match is not about what a person asked for by name.
+    fn snapshot(&self, camera: Option<&CameraId>, runtime: &Handle) -> Result<Snapshot, String> {
+        let camera = self.camera(camera)?;
+        let name = camera.sight.camera.clone();
+        let no_picture = || format!("{name} gives no picture now.");
+        let picture = self.next_picture(camera, runtime).ok_or_else(no_picture)?;
+        let snapshot =
+            Snapshot { camera: name.clone(), picture: RecordId::new(), sha256: Digest::of(&picture.jpeg) };
+        let record = NewRecord {
+            id: snapshot.picture,
+            kind: Kind::Picture,
+            hit: true,
+            belongs_to: None,
+            captured: self.clock.now(),
+            clock_trusted: clock_status() == ClockStatus::Synchronised,
+            body: picture.jpeg.to_vec(),
+        };
+        let unstored = |error| format!("The picture could not be stored: {error}.");
+        self.records.store(record).map_err(unstored)?;
+        Ok(snapshot)
+    }
+
+    /// Pictures are encoded only while somebody looks, so this looks.
+    fn next_picture(&self, camera: &Watched, runtime: &Handle) -> Option<Arc<LivePicture>> {
+        let mut live = camera.sight.live();
+        live.mark_unchanged();
+        let shown = runtime.block_on(async { tokio::time::timeout(PICTURE_PATIENCE, live.changed()).await });
+        shown.ok()?.ok()?;
+        live.borrow().clone()
+    }
+
+    fn camera(&self, name: Option<&CameraId>) -> Result<&Watched, String> {
+        let found = match name {
+            Some(name) => self.cameras.iter().find(|camera| camera.sight.camera == *name),
+            None => self.cameras.first(),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.cameras.iter().map(|camera| camera.sight.camera.as_str()).collect();
+            format!("The unit has no such camera; it has {}.", names.join(", "))
+        })
+    }
+
+    fn answer(&self, result: &CommandResult) {
+        if !self.delivery.answer(result.to_json()) {
+            warn!(nonce = %result.nonce, "the result of a command is not sent: too many wait for the link");
+        }
+    }
+
+    fn refuse(&mut self, why: String) {
+        let now = self.clock.now();
+        let told = |(last, at): &(String, Moment)| *last == why && now.since(at) < SAME_REFUSAL;
+        if self.refused.as_ref().is_some_and(told) {
+            return;
+        }
+        warn!(why, "a command was refused");
+        self.refused = Some((why.clone(), now));
+        self.note(Who::Unit, Event::CommandRefused { why });
+    }
+
+    fn note(&self, who: Who, event: Event) {
+        if let Err(error) = self.audit.append(who, event) {
+            error!(%error, "the audit log could not be written");
+        }
+    }
+}
