@@ -26,7 +26,8 @@ enum Command {
     /// Import, sign and publish hot lists (for the department)
     #[command(subcommand)]
     Hotlist(hotlist::Command),
-    Command(command::CommandArgs),
+    #[command(name = "command")]
+    Order(command::CommandArgs),
     Receive(receive::ReceiveArgs),
     Enroll(enroll::EnrollArgs),
     Audit(audit::AuditArgs),
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Command::Read(args) => read::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Hotlist(command) => hotlist::run(command).map(|()| ExitCode::SUCCESS),
-        Command::Command(args) => args.run(),
+        Command::Order(args) => args.run(),
         Command::Receive(args) => receive::run(args).map(|()| ExitCode::SUCCESS),
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => args.run(),

@@ -11,6 +11,7 @@ mod program;
 #[allow(dead_code, reason = "the camera's own tests use more of it")]
 #[path = "support/rtsp.rs"]
 mod rtsp;
+#[allow(dead_code, reason = "the tests of commands use more of it")]
 #[path = "support/site.rs"]
 mod site;
 mod support;
@@ -24,7 +25,7 @@ use client::Client;
 use department::files;
 use milepost::enroll::Authority;
 use program::{Appliance, milepost, milepost_ok, said};
-use site::{CAMERA_LOST_WITHIN, LISTED, PASSWORD, Site, UNIT, enrol};
+use site::{CAMERA_LOST_WITHIN, LISTED, METRICS_TOKEN, PASSWORD, Site, UNIT, enrol};
 use support::{Mosquitto, eventually};
 
 /// A change that a person makes must be at the broker within this time.
@@ -55,6 +56,8 @@ fn a_unit_lives_through_the_loss_of_camera_broker_and_power() {
     let mut person = first_administrator(&unit, site.folder());
     evidence_goes_its_way(&site);
     assert!(person.get("/").text().contains("Degraded"), "{}", person.get("/").text());
+    machines_read_its_numbers(&site, &mut person);
+    is_as_described(&site.department.health(), "health");
 
     let port = camera.port;
     drop(camera);
@@ -90,6 +93,11 @@ fn a_unit_lives_through_the_loss_of_camera_broker_and_power() {
     eventually("it is in service again", || site.department.sees("degraded", &[]));
     next_alert(&site);
 
+    for event in site.department.events("events") {
+        if event["type"] == "milepost.health-change.v1" {
+            is_as_described(&event["data"], "healthChange");
+        }
+    }
     drop(camera);
     nothing_lost_or_doubled(&site);
     let (status, took, told) = unit.terminate();
@@ -155,6 +163,66 @@ fn a_manual_entry_needs_the_keys_of_two_people() {
     let (status, _, told) = unit.terminate();
     assert!(status.success(), "{told}");
     assert_eq!(site.readable_at_rest(), Vec::<String>::new());
+}
+
+/// Prometheus by its token, and whoever is signed in; nobody else.
+fn machines_read_its_numbers(site: &Site, person: &mut Client) {
+    let mut scraper = person.clone();
+    scraper.cookie = None;
+    assert_eq!(scraper.get("/metrics").status, 401);
+    assert_eq!(scraper.get_with("/metrics", &[("Authorization", "Bearer 0123456789")]).status, 401);
+    let bearer = format!("Bearer {METRICS_TOKEN}");
+    let page = scraper.get_with("/metrics", &[("Authorization", &bearer)]);
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, Some("text/plain; version=0.0.4; charset=utf-8"))
+    );
+    let text = page.text();
+    assert!(text.contains("milepost_service_state{state=\"degraded\"} 1\n"), "{text}");
+    assert!(
+        text.contains("milepost_service_reason{camera=\"lane-1\",reason=\"aim-unverified\"} 1\n"),
+        "{text}"
+    );
+    assert_eq!(person.get("/metrics").status, 200);
+    lint_metrics(&text, site.folder());
+    assert_eq!(
+        scraper.get_with("/health/history", &[("Authorization", &bearer)]).status,
+        401,
+        "metrics alone"
+    );
+    let history: Vec<serde_json::Value> =
+        serde_json::from_slice(&person.get("/health/history").body).unwrap();
+    assert!(history.iter().any(|sample| sample["state"] == "degraded"), "{history:?}");
+}
+
+/// By the document that other programs are written from.
+fn is_as_described(message: &serde_json::Value, schema: &str) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut judge = Command::new("python3")
+        .arg(root.join("tests/support/schema.py"))
+        .arg(root.join("config/asyncapi-units.yaml"))
+        .arg(schema)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the Debian package python3 is installed");
+    judge.stdin.take().unwrap().write_all(message.to_string().as_bytes()).unwrap();
+    let judged = judge.wait_with_output().unwrap();
+    assert!(judged.status.success(), "{}\n{message:#}", String::from_utf8_lossy(&judged.stderr));
+}
+
+/// By Prometheus' own judge of names, types and format.
+fn lint_metrics(text: &str, folder: &Path) {
+    std::fs::write(folder.join("metrics.txt"), text).unwrap();
+    let judged = std::process::Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::fs::File::open(folder.join("metrics.txt")).unwrap())
+        .output()
+        .expect("the Debian package prometheus is installed");
+    let said = String::from_utf8_lossy(&judged.stderr).into_owned();
+    assert!(judged.status.success() && said.is_empty(), "{said}\n{text}");
 }
 
 /// The way of one alert: stored, delivered with its pictures, receipted, purged.

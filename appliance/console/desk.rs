@@ -6,6 +6,7 @@ use super::accounts::{Accounts, Person, Role};
 use super::answer::Failure;
 use super::label;
 use super::looks::Looks;
+use super::metrics::MetricsToken;
 use super::sessions::Sessions;
 use super::throttle::Throttle;
 use super::unit::{Access, Act, Unit};
@@ -18,6 +19,7 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     pub fingerprint: String,
     folder: PathBuf,
+    pub metrics_token: MetricsToken,
     /// Held while a secret is hashed: one at a time bounds the memory that strangers can take.
     accounts: Mutex<Accounts>,
     sessions: Mutex<Sessions>,
@@ -32,12 +34,14 @@ impl Desk {
         accounts: Accounts,
         folder: &Path,
         fingerprint: String,
+        metrics_token: MetricsToken,
     ) -> Self {
         Self {
             unit,
             clock,
             fingerprint,
             folder: folder.to_owned(),
+            metrics_token,
             accounts: Mutex::new(accounts),
             sessions: Mutex::default(),
             throttle: Mutex::default(),

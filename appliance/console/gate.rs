@@ -78,7 +78,7 @@ async fn admit(
                     Some(Act::Sent { path, status: answer.status().as_u16() })
                 }
                 // What a page fetches for itself was said when the page was opened.
-                (Kind::Data | Kind::Screen, Ok(_)) => None,
+                (Kind::Data | Kind::Screen | Kind::Scrape, Ok(_)) => None,
             };
             if let Some(act) = act {
                 desk.audit(person, from, act).await?;
@@ -87,6 +87,15 @@ async fn admit(
         }
         (Allowed::Roles(_), None) if rule.kind == Kind::Page => Ok(see("/sign-in")),
         (Allowed::Roles(_), None) if rule.kind.is_api() => Err(Failure::SignInFirst),
+        (Allowed::Roles(_), None) if rule.kind == Kind::Scrape => {
+            if desk.metrics_token.admits(request.headers()) {
+                Ok(next.run(request).await)
+            } else if desk.throttle().admit(from, desk.clock.now()) {
+                Ok(StatusCode::UNAUTHORIZED.into_response())
+            } else {
+                Err(Failure::TooManyTries)
+            }
+        }
         (Allowed::Roles(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
     }
 }
@@ -121,7 +130,7 @@ async fn as_person(
     match rule.kind {
         Kind::Form => request = own_form(request, Some(session)).await?,
         Kind::Order => request = bounded(request).await?.0,
-        Kind::Page | Kind::Data | Kind::Screen | Kind::Ask => {}
+        Kind::Page | Kind::Data | Kind::Screen | Kind::Scrape | Kind::Ask => {}
     }
     let visit = Visit { person: session.person.clone(), csrf: session.csrf().to_owned(), from };
     request.extensions_mut().insert(visit);
@@ -146,7 +155,7 @@ fn session(desk: &Desk, rule: Rule, jar: &CookieJar, headers: &HeaderMap) -> Opt
     let used = headers.contains_key("milepost-present")
         || match rule.kind {
             Kind::Page | Kind::Form | Kind::Ask | Kind::Order => true,
-            Kind::Data => false,
+            Kind::Data | Kind::Scrape => false,
             Kind::Screen => desk.unit.rides_in_vehicle(),
         };
     let token = match rule.kind.is_api() {

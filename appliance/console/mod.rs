@@ -15,6 +15,7 @@ mod gate;
 mod label;
 mod live;
 mod looks;
+mod metrics;
 mod pages;
 mod routes;
 mod sessions;
@@ -37,6 +38,7 @@ use tracing::{error, info, warn};
 use crate::system::Clock;
 use certificate::Identity;
 use desk::Desk;
+use metrics::MetricsToken;
 
 pub use accounts::{Accounts, AccountsError, FAILURES_MAX, OneTimeCode, Role};
 pub use certificate::CertificateError;
@@ -58,6 +60,10 @@ pub struct Config {
     /// Minutes for which an account is locked after five refusals in a row, unless an administrator releases
     /// it. Default 30; longer where many people come near the port.
     pub lock_min: NonZeroU32,
+    /// A file with the token that a monitoring system shows at `/metrics` (`Authorization: Bearer ...`), at least 20
+    /// characters. A name without a folder is first looked for among the service's systemd credentials. Default
+    /// none: then only who is signed in sees them.
+    pub metrics_token: MetricsToken,
 }
 
 impl Default for Config {
@@ -65,6 +71,7 @@ impl Default for Config {
         Self {
             listen: ListenAddress(SocketAddr::from(([127, 0, 0, 1], 8443))),
             lock_min: NonZeroU32::new(30).expect("30 is not zero"),
+            metrics_token: MetricsToken::default(),
         }
     }
 }
@@ -141,7 +148,14 @@ impl Console {
         let tls = RustlsConfig::from_config(identity.tls);
         let handle = Handle::new();
         let name = unit.name();
-        let desk = Arc::new(Desk::new(unit, clock, accounts, folder, identity.fingerprint.clone()));
+        let desk = Arc::new(Desk::new(
+            unit,
+            clock,
+            accounts,
+            folder,
+            identity.fingerprint.clone(),
+            config.metrics_token.clone(),
+        ));
         let service = routes::router(desk).into_make_service_with_connect_info::<SocketAddr>();
         let (stop, mut stopped) = watch::channel(false);
         let first = bind(listen, &identity.fingerprint);

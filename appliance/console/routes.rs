@@ -14,7 +14,7 @@ use super::desk::Desk;
 use super::pages::{
     accounts, aim, alerts, audit, deployment, entrance, lists, maintenance, overview, records, screen,
 };
-use super::{answer, api, gate, live};
+use super::{answer, api, gate, live, metrics};
 
 /// How the gate treats a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Kind {
     /// The same for a screen in a vehicle, which the CJIS Security Policy lets stay signed in: use where the unit
     /// rides in one, else not.
     Screen,
+    /// A monitoring system fetches it: by its token instead of a session.
+    Scrape,
     /// A person sends it: must come from one of our pages, is written down with its outcome.
     Form,
     /// A department's tool asks, with a token in place of the cookie: written down, and answered in JSON.
@@ -118,6 +120,9 @@ pub fn table() -> Vec<Route> {
         page("/audit", ADMINISTRATORS, get(audit::show)).called("Audit"),
         page("/audit/export", ADMINISTRATORS, get(audit::export)),
 
+        Route { rule: Rule { kind: Kind::Scrape, allowed: EVERYONE }, ..data("/metrics", EVERYONE, get(metrics::show)) },
+        data("/health/history", EVERYONE, get(metrics::history)),
+
         page("/password", EVERYONE, get(entrance::password)),
         form("/password", EVERYONE, post(entrance::change_password)),
         form("/sign-out", EVERYONE, post(entrance::sign_out)),
@@ -190,7 +195,7 @@ impl Kind {
 impl Route {
     pub fn method(&self) -> Method {
         match self.rule.kind {
-            Kind::Page | Kind::Data | Kind::Screen | Kind::Ask => Method::GET,
+            Kind::Page | Kind::Data | Kind::Screen | Kind::Scrape | Kind::Ask => Method::GET,
             Kind::Form | Kind::Order => Method::POST,
         }
     }

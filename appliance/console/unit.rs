@@ -83,6 +83,11 @@ pub trait Unit: Send + Sync + 'static {
     /// Deployment and logbook as a file that the unit signs with its identity.
     fn statement(&self, by: &PersonName) -> Result<Vec<u8>, Refused>;
 
+    /// The latest report as Prometheus reads it; None before the first.
+    fn metrics(&self) -> Option<String>;
+    /// The health of the last hours as JSON, a sample each minute; at most a week.
+    fn history(&self, hours: u16) -> String;
+
     /// The latest entries of the audit log that fit, newest first.
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry>;
     /// Lines of the audit log as they stand in it, behind entry `after`.

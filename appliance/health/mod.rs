@@ -12,6 +12,7 @@ mod displacement;
 mod geometry;
 mod grid;
 mod image;
+mod metrics;
 mod projection;
 mod reason;
 mod references;
@@ -29,6 +30,7 @@ pub use canary::{Canary, CanaryReport, Stage, TestPlate, Timing, Whereabouts, pl
 pub use coach::{Check, Coaching, Lamp, Measure, WIDTH_MOVING_PX, WIDTH_STANDING_PX};
 pub use displacement::{Displacement, Limits, MOVED, VIEW_ANGLE_ASSUMED_DEG};
 pub use geometry::{Lane, LaneShift, Lanes};
+pub use metrics::metrics;
 pub use reason::{Reason, Severity};
 pub use references::{Light, Reference, References};
 pub use report::{

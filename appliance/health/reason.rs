@@ -321,3 +321,24 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other programs are written from that document.
+    #[test]
+    fn the_document_names_every_reason() {
+        let document = include_str!("../../config/asyncapi-units.yaml");
+        // serde lists all that it would have taken.
+        let names = serde_json::from_str::<Reason>("\"\"").unwrap_err().to_string();
+        let names: Vec<&str> = names.split('`').skip(3).step_by(2).collect();
+        assert!(names.contains(&"taken-out") && names.contains(&"too-hot"), "{names:?}");
+        for name in names {
+            assert!(
+                document.contains(&format!("        - {name}\n")),
+                "{name} is not in asyncapi-units.yaml"
+            );
+        }
+    }
+}

@@ -12,6 +12,7 @@ use tracing::error;
 use super::canary::Flight;
 use super::courier::Courier;
 use super::duty::Duty;
+use super::history::Historian;
 use super::place::PlaceWatch;
 use super::pulse::Pulse;
 use super::saved::Saved;
@@ -55,6 +56,7 @@ pub struct Guard {
     pub place: PlaceWatch,
     pub saved: Arc<Saved>,
     pub courier: Courier,
+    pub historian: Historian,
     pub manager: ServiceManager,
     /// The newest report, for the console.
     pub latest: Arc<Mutex<Option<HealthReport>>>,
@@ -96,6 +98,7 @@ impl Guard {
                 (self.publish)(serde_json::to_vec(&report).expect("a report is plain data with string keys"));
                 self.manager.status(&sentence(&report));
             }
+            self.historian.note(&report, now);
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
             self.courier.tick(now);
             self.feed_watchdog(now);

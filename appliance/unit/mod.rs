@@ -9,6 +9,7 @@ mod courier;
 mod duty;
 mod evidence;
 mod guard;
+mod history;
 mod inbound;
 mod integrity;
 mod live;
@@ -52,6 +53,7 @@ use courier::Courier;
 use duty::Duty;
 use evidence::Evidence;
 use guard::{Guard, Watched};
+use history::{Historian, History};
 use inbound::Post;
 use orders::Orders;
 use place::PlaceWatch;
@@ -206,6 +208,7 @@ impl Unit {
         let cameras = Arc::new(cameras);
 
         let latest = Arc::new(Mutex::new(None));
+        let history = Arc::new(History::new(folder, Arc::new(RealDisk)));
         let reporter = delivery.clone();
         let guard = Guard {
             unit: config.unit.id.clone(),
@@ -229,6 +232,7 @@ impl Unit {
             )?,
             saved: saved.clone(),
             courier: Courier::new(audit.clone(), records.clone()),
+            historian: Historian::new(history.clone()),
             manager: ServiceManager::from_environment(),
             latest: latest.clone(),
             publish: Box::new(move |report| reporter.report_health(report)),
@@ -252,6 +256,7 @@ impl Unit {
             saved,
             tally: tally.clone(),
             latest,
+            history,
             clock: clock.clone(),
         });
         let orders = Orders {

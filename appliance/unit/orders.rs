@@ -12,7 +12,7 @@ use super::guard::Watched;
 use super::window::Window;
 use crate::audit::{Audit, Event, Who};
 use crate::command::{Act, Command, CommandResult, Commands, Judgement, Outcome, Snapshot};
-use crate::console::LivePicture;
+use crate::console::{LivePicture, Unit};
 use crate::crypto::Digest;
 use crate::delivery::Delivery;
 use crate::record::{Kind, NewRecord, Records};
@@ -166,7 +166,7 @@ impl Orders {
             self.window.verify_aims(by).map_err(|refused| refused.0)?;
             return Ok("The present view of every camera is its reference now.".to_owned());
         };
-        self.window.take_reference(self.camera(Some(camera))?, by).map_err(|refused| refused.0)?;
+        self.window.verify_aim(camera, by).map_err(|refused| refused.0)?;
         Ok(format!("The present view of {camera} is its reference now."))
     }
 

@@ -130,7 +130,8 @@ impl Saved {
             return Ok(Opened::Whole(value));
         }
         let aside = self.folder.join(format!("{name}.damaged"));
-        std::fs::rename(&path, aside).map_err(|source| SavedError::Write { path, source })?;
+        // On a disk that cannot be written it stays, and is told again at the next start.
+        let _ = std::fs::rename(&path, aside);
         Ok(Opened::Damaged)
     }
 

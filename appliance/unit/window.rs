@@ -13,6 +13,7 @@ use tracing::{error, warn};
 use super::board::{Board, Posted};
 use super::duty::Duty;
 use super::guard::Watched;
+use super::history::History;
 use super::manual::Ledger;
 use super::saved::Saved;
 use super::tally::Tally;
@@ -26,7 +27,7 @@ use crate::console::{
 };
 use crate::delivery::{Broker, LinkState as BrokerState, LinkStatus, tls};
 use crate::enroll::Statement;
-use crate::health::{HealthReport, Reference, ServiceState};
+use crate::health::{HealthReport, Reference, ServiceState, metrics};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
 };
@@ -68,6 +69,7 @@ pub struct Window {
     pub saved: Arc<Saved>,
     pub tally: Arc<Tally>,
     pub latest: Arc<Mutex<Option<HealthReport>>>,
+    pub history: Arc<History>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -327,6 +329,16 @@ impl console::Unit for Window {
         Ok(signed.to_json())
     }
 
+    fn metrics(&self) -> Option<String> {
+        let tally = self.tally.counts(self.clock.now().wall);
+        self.report().map(|report| metrics(&report, tally.reads, tally.alerts))
+    }
+
+    fn history(&self, hours: u16) -> String {
+        let samples = self.history.since(SignedDuration::from_hours(hours.into()), self.clock.now().wall);
+        serde_json::to_string(&samples).expect("samples are plain data with string keys")
+    }
+
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
         logbook::search(&self.audit, filter, limit)
     }
@@ -406,7 +418,7 @@ impl Window {
     }
 
     /// Makes the present view of a camera its reference, on this person's word.
-    pub fn take_reference(&self, camera: &Watched, by: &PersonName) -> Result<(), Refused> {
+    fn take_reference(&self, camera: &Watched, by: &PersonName) -> Result<(), Refused> {
         let name = camera.sight.camera.clone();
         let now = self.clock.now();
         let captured = camera.sight.watch().verify_aim(by.clone(), now);

@@ -93,7 +93,7 @@ fn the_one_time_code_makes_the_first_administrator_once() {
 }
 
 /// Who may go where, said a second time and by hand: `t`echnician, `o`fficer, `a`dministrator, anyone `*`.
-const WHO: [(&str, &str, &str); 80] = [
+const WHO: [(&str, &str, &str); 82] = [
     ("GET", "/", "toa"),
     ("GET", "/overview/now", "toa"),
     ("GET", "/aim", "toa"),
@@ -129,6 +129,8 @@ const WHO: [(&str, &str, &str); 80] = [
     ("POST", "/accounts/change", "a"),
     ("GET", "/audit", "a"),
     ("GET", "/audit/export", "a"),
+    ("GET", "/metrics", "toa"),
+    ("GET", "/health/history", "toa"),
     ("GET", "/password", "toa"),
     ("POST", "/password", "toa"),
     ("POST", "/sign-out", "toa"),

@@ -89,6 +89,14 @@ impl Unit for Twin {
         UnitId::parse("barrel-7").unwrap()
     }
 
+    fn metrics(&self) -> Option<String> {
+        Some("# TYPE milepost_uptime_seconds gauge\nmilepost_uptime_seconds 7\n".to_owned())
+    }
+
+    fn history(&self, hours: u16) -> String {
+        format!("[{hours}]")
+    }
+
     fn rides_in_vehicle(&self) -> bool {
         self.in_vehicle.load(Ordering::Relaxed)
     }

@@ -16,6 +16,8 @@ pub const UNIT: &str = "north-7";
 /// What drives past, in turn; the department looks for the first two.
 pub const TRAFFIC: [&str; 3] = ["0281189;sc", "5SNZ40;va", "1JR39;ok"];
 pub const LISTED: [&str; 2] = ["0281189", "5SNZ40"];
+/// What a monitoring system shows.
+pub const METRICS_TOKEN: &str = "seven blue herons over the weir";
 /// The camera's password, which nobody may ever see.
 pub const PASSWORD: &str = "s3same-Open";
 
@@ -33,6 +35,7 @@ impl Site {
         let received = folder.path().join("received");
         let department = Department::open(&broker, &received);
         enrol(folder.path(), &broker);
+        std::fs::write(folder.path().join("metrics-token"), METRICS_TOKEN).unwrap();
         let list_key = publish(folder.path(), &broker);
         Self { folder, broker, department, list_key }
     }
@@ -92,6 +95,7 @@ retry_max_s = 1
 
 [console]
 listen = "{console}"
+metrics_token = "metrics-token"
 "#,
             list_key = self.list_key,
             receipts = self.department.key,

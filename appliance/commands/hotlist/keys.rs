@@ -44,10 +44,10 @@ impl Keygen {
         println!("Key id:      {}\n", public.id());
         println!("Units trust it for a list by these lines in milepost.toml:\n");
         println!("[[hotlist.lists]]\nname = \"state-stolen\"\nkeys = [\"{public}\"]\n");
-        println!("or for one person's requests and approvals of manual entries by these:\n");
-        println!("[[hotlist.people]]\nname = \"Ann Lee\"\nkey = \"{public}\"\n");
         println!("or for one person's commands (role: technician, officer or administrator) by these:\n");
-        println!("[[command.people]]\nname = \"Ann Lee\"\nkey = \"{public}\"\nrole = \"technician\"");
+        println!("[[command.people]]\nname = \"Ann Lee\"\nkey = \"{public}\"\nrole = \"technician\"\n");
+        println!("or for one person's requests and approvals of manual entries by these:\n");
+        println!("[[hotlist.people]]\nname = \"Ann Lee\"\nkey = \"{public}\"");
         Ok(())
     }
 }
