@@ -31,6 +31,11 @@ do_install() {
     install -D -m 0644 ${S}/journald.conf ${D}${nonarch_libdir}/systemd/journald.conf.d/50-milepost.conf
     install -D -m 0644 ${S}/plain.conf ${D}${nonarch_libdir}/milepost/data/plain/data.conf
     install -D -m 0644 ${S}/tpm.conf ${D}${nonarch_libdir}/milepost/data/tpm/data.conf
+    # Whose enrolments a unit takes.
+    if [ -n "${MILEPOST_FLEET_KEY}" ]; then
+        install -d ${D}${datadir}/milepost
+        echo "${MILEPOST_FLEET_KEY}" > ${D}${datadir}/milepost/fleet.keys
+    fi
     # Where the data partition shows itself; the root is read-only, so the places have to be there.
     install -d ${D}${sysconfdir}/milepost ${D}${localstatedir}/lib/milepost ${D}${localstatedir}/lib/systemd
 }
@@ -43,6 +48,7 @@ FILES:${PN} += "\
     ${nonarch_libdir}/milepost \
     ${nonarch_libdir}/systemd \
     ${systemd_system_unitdir} \
+    ${datadir}/milepost \
     ${sysconfdir}/milepost \
     ${localstatedir}/lib \
 "
