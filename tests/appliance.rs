@@ -225,6 +225,69 @@ fn lint_metrics(text: &str, folder: &Path) {
     assert!(judged.status.success() && said.is_empty(), "{said}\n{text}");
 }
 
+#[test]
+fn who_saw_an_alert_and_what_it_turned_out_to_be_is_recorded_and_counted() {
+    let site = Site::open();
+    let camera = site.camera(0);
+    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
+    let mut configuration = std::fs::read_to_string(site.folder().join("milepost.toml")).unwrap();
+    configuration += "[health]\nreport_every_s = 1\n";
+    std::fs::write(site.folder().join("milepost.toml"), configuration).unwrap();
+    let mut unit = Appliance::start(site.folder());
+    unit.tells("READY=1");
+    eventually("a listed car raises an alert", || !site.department.events("alerts").is_empty());
+    let alert = site.department.events("alerts").remove(0)["data"]["id"].as_str().unwrap().to_owned();
+    let mut person = first_administrator(&unit, site.folder());
+    for _ in 0..2 {
+        assert_eq!(person.get(&format!("/alerts/{alert}/scene")).status, 200);
+    }
+    let handed_out = site.audited("disseminated");
+    assert_eq!(handed_out.len(), 1, "once for each person and picture: {handed_out:?}");
+    assert_eq!(handed_out[0]["what"]["record"], *alert);
+
+    let receiver = site.broker.client("receiver");
+    let port = receiver.port.to_string();
+    let [authority, certificate, key] =
+        [&receiver.authority, &receiver.certificate, &receiver.key].map(|file| file.display().to_string());
+    let keys = site.department.keys.display().to_string();
+    let answer = |verdict: &str, verified: &[&str]| {
+        let to = ["--port", &port, "--authority", &authority, "--certificate", &certificate, "--key", &key];
+        let what = ["receive", "answer", "--unit", UNIT, "--alert", &alert, "--verdict", verdict];
+        let who = ["--by", "Ann Lee", "--signing-key", &keys];
+        milepost(&[&what[..], &who, verified, &to].concat(), site.folder())
+    };
+    let unverified = answer("correct-read", &[]);
+    assert!(said(&unverified).contains("verified by eye first"), "{}", said(&unverified));
+    assert!(answer("incorrect-read", &["--state"]).status.success());
+    eventually("the answer comes back as a record", || {
+        let events = site.department.events("events");
+        let given = |event: &&serde_json::Value| event["type"] == "milepost.disposition.v1";
+        events.iter().find(given).is_some_and(|event| {
+            let data = &event["data"];
+            data["alert"] == *alert
+                && data["verdict"] == "incorrect-read"
+                && data["by"] == "Ann Lee"
+                && data["from"] == "server"
+                && data["verified"]
+                    == serde_json::json!({"characters": false, "state": true, "status": false})
+        })
+    });
+    eventually("the log says on whose word", || {
+        site.audited("alert-answered").first().is_some_and(|entry| entry["who"]["department"].is_string())
+    });
+    eventually("the unit knows its rate of false hits", || {
+        let answers = &site.department.health()["answers"];
+        answers["answered"] == 1 && answers["false_hit_rate"] == 1.0
+    });
+    assert!(answer("dismissed", &[]).status.success());
+    eventually("a later answer takes its place", || {
+        let answers = &site.department.health()["answers"];
+        answers["answered"] == 1 && answers["dismissed"] == 1 && answers["false_hit_rate"].is_null()
+    });
+    let (status, _, told) = unit.terminate();
+    assert!(status.success(), "{told}");
+}
+
 /// The way of one alert: stored, delivered with its pictures, receipted, purged.
 fn evidence_goes_its_way(site: &Site) {
     let department = &site.department;

@@ -68,6 +68,7 @@ fn receiver(broker: &Mosquitto, folder: &Path, key: SigningKey) -> Receiver {
         name: "receiver".into(),
         folder: folder.into(),
         key,
+        keep: receive::Keep::default(),
     };
     Receiver::start(config, Arc::new(SystemClock::new())).unwrap().0
 }

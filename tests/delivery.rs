@@ -76,6 +76,7 @@ fn receiver(broker: &Mosquitto, folder: &Path, key: &SigningKey, keys: &Path) ->
         name: "receiver".into(),
         folder: folder.into(),
         key,
+        keep: receive::Keep::default(),
     };
     Receiver::start(config, Arc::new(SystemClock::new())).unwrap().0
 }
@@ -152,7 +153,7 @@ impl Desk {
 /// Every stored id with how often it stands in the vault.
 fn stored(folder: &Path) -> HashMap<RecordId, u32> {
     let mut found = HashMap::new();
-    for path in files(folder) {
+    for path in files(folder).into_iter().filter(|path| !path.starts_with(folder.join("ledger"))) {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("jsonl") => {
                 for line in std::fs::read_to_string(&path).unwrap().lines() {

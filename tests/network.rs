@@ -128,6 +128,7 @@ fn receiver(broker: &Mosquitto, vault: &Path, key: SigningKey, arrived: Arrivals
         name: "receiver".into(),
         folder: vault.into(),
         key,
+        keep: receive::Keep::default(),
     };
     let (receiver, mut news) = Receiver::start(config, Arc::new(SystemClock::new())).unwrap();
     std::thread::spawn(move || {

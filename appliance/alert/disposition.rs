@@ -13,6 +13,9 @@ pub struct Disposition {
     pub verified: Verified,
     pub by: PersonName,
     pub at: Timestamp,
+    /// Where the person sat.
+    #[serde(default)]
+    pub from: Origin,
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub note: Text<200>,
 }
@@ -28,6 +31,16 @@ pub enum Verdict {
     IncorrectRead,
     /// Seen, and not followed up.
     Dismissed,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Beside the unit, signed in at its console.
+    #[default]
+    Console,
+    /// At the department's server, which vouches for the name.
+    Server,
 }
 
 /// What the person ticked.
@@ -57,18 +70,35 @@ impl Disposition {
         by: PersonName,
         at: Timestamp,
     ) -> Result<Self, DispositionError> {
-        match verdict {
-            Verdict::CorrectRead if !(verified.characters && verified.state) => {
-                Err(DispositionError::NotVerified)
-            }
-            Verdict::IncorrectRead if verified.characters => Err(DispositionError::Contradiction),
-            Verdict::WrongState if verified.state => Err(DispositionError::Contradiction),
-            _ => Ok(Self { alert, verdict, verified, by, at, note: Text::default() }),
+        let (from, note) = (Origin::Console, Text::default());
+        let disposition = Self { alert, verdict, verified, by, at, from, note };
+        disposition.check().map(|()| disposition)
+    }
+
+    /// Whether the verdict follows from what was verified.
+    pub fn check(&self) -> Result<(), DispositionError> {
+        let Verified { characters, state, .. } = self.verified;
+        match self.verdict {
+            Verdict::CorrectRead if !(characters && state) => Err(DispositionError::NotVerified),
+            Verdict::IncorrectRead if characters => Err(DispositionError::Contradiction),
+            Verdict::WrongState if state => Err(DispositionError::Contradiction),
+            _ => Ok(()),
         }
     }
 }
 
 impl Verdict {
+    pub const ALL: [Self; 4] = [Self::CorrectRead, Self::WrongState, Self::IncorrectRead, Self::Dismissed];
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::CorrectRead => "correct read",
+            Self::WrongState => "wrong state",
+            Self::IncorrectRead => "incorrect read",
+            Self::Dismissed => "dismissed",
+        }
+    }
+
     /// Whether it says that the hit was false.
     pub fn is_false_hit(self) -> bool {
         matches!(self, Self::WrongState | Self::IncorrectRead)

@@ -3,6 +3,7 @@
 //! Owns the decision what becomes an alert: threshold, deduplication, level, the verification notice, and
 //! the disposition that a person gives. Must not know how matches are found, nor how alerts travel.
 
+mod answer;
 mod config;
 mod decide;
 mod disposition;
@@ -14,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::hotlist::{Category, Level, Match};
 use crate::words::{CameraId, Plate, Probability, RecordId, State, UnitId};
 
+pub use answer::{Answer, AnswerError};
 pub use config::Config;
 pub use decide::Alerts;
-pub use disposition::{Disposition, DispositionError, Verdict, Verified};
+pub use disposition::{Disposition, DispositionError, Origin, Verdict, Verified};
 
 /// Stands in every alert: a match is a hint, never a reason by itself to stop anyone.
 pub const NOTICE: &str =

@@ -3,7 +3,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Digest, KeyId};
-use crate::words::{CameraId, ListName, PersonName, RecordId};
+use crate::words::{CameraId, ListName, PersonName, RecordId, UnitId};
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Who {
     Person(PersonName),
     /// The department, by a message signed with this key.
     Department(KeyId),
+    /// The department's receiver by itself, in its own log.
+    Receiver,
 }
 
 /// What was done or decided. No plate stands here: the log outlives records, and lies open on the disk.
@@ -43,12 +45,36 @@ pub enum Event {
         record: Option<RecordId>,
         reason: String,
     },
-    /// Data left by another way than to the server.
+    /// Data left by another way than to the server: shown or handed out at a unit, exported by the receiver.
     Disseminated {
         what: String,
         to: String,
         records: u64,
         reason: String,
+        /// The one record, where it is one.
+        record: Option<RecordId>,
+        /// Of the list of all of them, where it is a list.
+        sha256: Option<Digest>,
+    },
+    /// The receiver holds records for a case: what is here and what comes later.
+    RecordsPreserved {
+        hold: RecordId,
+        case: String,
+        reason: String,
+        records: u64,
+    },
+    HoldReleased {
+        hold: RecordId,
+        case: String,
+        reason: String,
+    },
+    /// The receiver kept these as long as it was told to, and destroys them now. `sha256` is the digest of
+    /// the lines that name them, added to the day's `expired.jsonl` just before.
+    RecordsExpired {
+        unit: UnitId,
+        day: String,
+        records: u64,
+        sha256: Digest,
     },
     AlertRaised {
         alert: RecordId,
@@ -63,6 +89,10 @@ pub enum Event {
     AlertAnswered {
         alert: RecordId,
         answer: String,
+    },
+    /// A signed answer that was not taken.
+    AnswerRefused {
+        why: String,
     },
     /// The decision to purge. The certificate says that it was done and names the records; `sha256` is the
     /// digest of its list.

@@ -51,7 +51,7 @@ pub trait Unit: Send + Sync + 'static {
     fn alerts(&self, limit: usize) -> Vec<AlertView>;
     fn alert(&self, id: RecordId) -> Option<AlertView>;
     /// A stored picture of an alert as JPEG, or None once it is purged.
-    fn alert_picture(&self, id: RecordId, kind: PictureKind) -> Option<Vec<u8>>;
+    fn alert_picture(&self, id: RecordId, kind: PictureKind, by: &PersonName) -> Option<Vec<u8>>;
     /// The id of the newest alert; changes with every alert that the unit raises.
     fn newest_alert(&self) -> watch::Receiver<Option<RecordId>>;
     fn verify_alert(&self, id: RecordId, what: Verification, by: &PersonName) -> Result<(), Refused>;
@@ -71,7 +71,7 @@ pub trait Unit: Send + Sync + 'static {
     /// An alert as it is stored until the server has it; None once it is purged.
     fn stored_alert(&self, record: RecordId) -> Option<AlertView>;
     /// A picture that is stored with it, as JPEG.
-    fn stored_picture(&self, record: RecordId, kind: PictureKind) -> Option<Vec<u8>>;
+    fn stored_picture(&self, record: RecordId, kind: PictureKind, by: &PersonName) -> Option<Vec<u8>>;
 
     fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused>;
     /// `done_by` is who did the work where that is another than `by`, who writes it down.

@@ -13,8 +13,9 @@ use crate::crypto::VerifyingKey;
 pub struct Config {
     /// `[delivery.broker]`: where the MQTT broker is, and who we are to it.
     pub broker: Broker,
-    /// Public keys (44 characters of base64) of the receivers whose receipts count. Default: none, and then
-    /// nothing is ever purged for having been received. Give the one that `milepost receive` prints at start.
+    /// Public keys (44 characters of base64) of the receivers whose receipts and answers to alerts count. Default:
+    /// none, and then nothing is ever purged for having been received. Give the one that `milepost receive` prints
+    /// at start.
     pub receivers: Vec<VerifyingKey>,
     /// Messages that may wait for the broker's acknowledgement at once, 1 to 32. Default 16. Lower it where
     /// the broker is weak; raising it brings little.

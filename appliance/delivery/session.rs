@@ -397,6 +397,7 @@ impl Session {
                     _,
                     UnitTopic::Commands
                     | UnitTopic::ManualEntries
+                    | UnitTopic::Answers
                     | UnitTopic::Memory
                     | UnitTopic::CommandMemory,
                 )),
@@ -549,6 +550,7 @@ pub(super) fn own_filters(unit: &UnitId) -> impl Iterator<Item = String> {
         UnitTopic::Receipts,
         UnitTopic::Commands,
         UnitTopic::ManualEntries,
+        UnitTopic::Answers,
         UnitTopic::Memory,
         UnitTopic::CommandMemory,
     ];

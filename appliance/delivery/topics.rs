@@ -9,8 +9,8 @@ pub enum Topic {
     List(ListName, ListTopic),
 }
 
-/// What belongs to one unit. The broker's access list lets a unit write all of its own but receipts, commands and manual
-/// entries.
+/// What belongs to one unit. The broker's access list lets a unit write all of its own but receipts, commands, manual
+/// entries and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnitTopic {
     /// Retained: birth, last will, clean stop.
@@ -33,6 +33,8 @@ pub enum UnitTopic {
     CommandResults,
     /// People to unit, signed by each: requests and approvals of manual entries.
     ManualEntries,
+    /// Server to unit, signed: what was found to be true of an alert.
+    Answers,
     /// Retained, from the unit to itself, sealed: what it must remember though its storage be restored.
     Memory,
     /// The same of commands: which it has seen.
@@ -67,6 +69,7 @@ impl Topic {
                     ["commands"] => UnitTopic::Commands,
                     ["manual-entries"] => UnitTopic::ManualEntries,
                     ["command-results"] => UnitTopic::CommandResults,
+                    ["answers"] => UnitTopic::Answers,
                     ["memory"] => UnitTopic::Memory,
                     ["command-memory"] => UnitTopic::CommandMemory,
                     _ => return None,
@@ -111,6 +114,7 @@ impl fmt::Display for Topic {
                     UnitTopic::Commands => f.write_str("commands"),
                     UnitTopic::ManualEntries => f.write_str("manual-entries"),
                     UnitTopic::CommandResults => f.write_str("command-results"),
+                    UnitTopic::Answers => f.write_str("answers"),
                     UnitTopic::Memory => f.write_str("memory"),
                     UnitTopic::CommandMemory => f.write_str("command-memory"),
                 }
@@ -146,6 +150,7 @@ mod tests {
             Just(UnitTopic::Commands),
             Just(UnitTopic::ManualEntries),
             Just(UnitTopic::CommandResults),
+            Just(UnitTopic::Answers),
             Just(UnitTopic::Memory),
             Just(UnitTopic::CommandMemory),
         ];

@@ -34,8 +34,8 @@ pub use metrics::metrics;
 pub use reason::{Reason, Severity};
 pub use references::{Light, Reference, References};
 pub use report::{
-    AimVerified, BrokerReport, CameraReport, Config, Facts, HealthReport, PlaceReport, RecordReport,
-    ServiceReport,
+    AimVerified, AnswerReport, BrokerReport, CameraReport, Config, Facts, HealthReport, PlaceReport,
+    RecordReport, ServiceReport,
 };
 pub use service::{Change, Damage, Finding, Kept, ReturnRefused, Service, ServiceState, Standing};
 pub use smear::PlateBlur;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::camera::CameraView;
 use super::canary::CanaryReport;
 use super::{Finding, Reason, ServiceState, Standing};
+use crate::alert::Verdict;
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
 use crate::system::{ClockStatus, DeviceFacts, Position, PositionConfig, Reserve};
 use crate::words::{CameraId, PersonName, UnitId, UnitKind};
@@ -81,6 +82,46 @@ pub struct HealthReport {
     pub place: PlaceReport,
     pub reads_today: u64,
     pub alerts_today: u64,
+    pub answers: AnswerReport,
+}
+
+/// What people found of the unit's alerts: its own rate of false hits.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AnswerReport {
+    /// The days before now that are counted.
+    pub days: u32,
+    /// Alerts that were answered, all verdicts together; of two answers to one alert the last.
+    pub answered: u64,
+    pub correct_read: u64,
+    pub wrong_state: u64,
+    pub incorrect_read: u64,
+    pub dismissed: u64,
+    /// Wrong states and incorrect reads, of all that were not dismissed; None where there are none.
+    pub false_hit_rate: Option<f64>,
+}
+
+impl AnswerReport {
+    pub fn of(days: u32, counts: [(Verdict, u64); 4]) -> Self {
+        let mut report = Self { days, ..Self::default() };
+        let mut hits = [0u64; 2];
+        for (verdict, count) in counts {
+            report.answered += count;
+            let counted = match verdict {
+                Verdict::CorrectRead => &mut report.correct_read,
+                Verdict::WrongState => &mut report.wrong_state,
+                Verdict::IncorrectRead => &mut report.incorrect_read,
+                Verdict::Dismissed => &mut report.dismissed,
+            };
+            *counted += count;
+            if verdict != Verdict::Dismissed {
+                hits[usize::from(verdict.is_false_hit())] += count;
+            }
+        }
+        let [correct, wrong] = hits;
+        let rate = |judged: u64| (wrong as f64 / judged as f64 * 1000.0).round() / 1000.0;
+        report.false_hit_rate = (correct + wrong > 0).then(|| rate(correct + wrong));
+        report
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -161,3 +161,21 @@ fn a_unit_that_was_carried_away_leans_or_does_not_know_where_it_is_is_told() {
     assert_eq!(judged(mobile(position(2, None))), []);
     assert_eq!(judged(PlaceReport { tilted_deg: Some(2.1), ..at_its_place() }), [Reason::Tilted]);
 }
+
+#[test]
+fn dismissed_alerts_make_no_rate_of_false_hits() {
+    let counts = |correct, state, read, dismissed| {
+        let report = AnswerReport::of(
+            30,
+            [
+                (Verdict::CorrectRead, correct),
+                (Verdict::WrongState, state),
+                (Verdict::IncorrectRead, read),
+                (Verdict::Dismissed, dismissed),
+            ],
+        );
+        (report.answered, report.false_hit_rate)
+    };
+    assert_eq!(counts(0, 0, 0, 4), (4, None));
+    assert_eq!(counts(6, 1, 2, 4), (13, Some(0.333)));
+}

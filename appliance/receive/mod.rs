@@ -1,12 +1,21 @@
 //! The reference receiver: what a department's server does with what units send, in its plain form.
 //!
-//! Owns the subscription for all units, the vault of received records and the signed receipts. Must not know
-//! how a unit decides what to send. A message is acknowledged to the broker, and receipted to the unit, only
+//! Owns the subscription for all units, the vault of received records, their holds, expiry and exports, and the
+//! signed receipts. Must not know how a unit decides what to send. A message is acknowledged to the broker, and receipted to the unit, only
 //! after it was synced to the disk; so a receiver that is killed at any instant loses nothing, and a second
 //! delivery is answered again and stored once.
 
+mod book;
+mod expiry;
+mod export;
+mod gaps;
+mod hold;
+mod ledger;
 mod news;
+mod selection;
 mod vault;
+#[cfg(test)]
+mod vault_tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,15 +24,24 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use gaps::Counters;
+use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+pub use book::Book;
+pub use expiry::{Keep, expire};
+pub use export::{Manifest, export};
+pub use hold::{Amount, Deed, Hold, holds, preserve, release};
+pub use ledger::{Ledger, VaultError};
 pub use news::{News, NewsKind};
-pub use vault::{Book, Novelty, Vault, VaultError};
+pub use selection::Selection;
+pub use vault::{Novelty, Vault};
 
 use crate::crypto::SigningKey;
 use crate::delivery::{
-    Arrival, Broker, Event, Link, LinkEvent, LinkFault, Receipt, Received, Subscriptions, Topic, UnitTopic,
+    Arrival, Broker, Event, Link, LinkEvent, LinkFault, Presence, Receipt, Received, Subscriptions, Topic,
+    UnitTopic,
 };
 use crate::system::Clock;
 use crate::words::UnitId;
@@ -35,6 +53,7 @@ pub struct Config {
     pub name: String,
     pub folder: PathBuf,
     pub key: SigningKey,
+    pub keep: Keep,
 }
 
 /// Why the receiver could not start.
@@ -48,6 +67,12 @@ pub enum ReceiveError {
 
 /// Messages that are synced, acknowledged and receipted together, at most.
 const BATCH: usize = 128;
+
+/// How often what has been kept long enough is looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+
+/// A wall clock that has moved so much more or less than time has passed was set, and nothing expires by it.
+const CLOCK_SET: SignedDuration = SignedDuration::from_hours(12);
 
 /// News that nobody took are dropped: they are for people to look at, the vault has everything.
 const NEWS: usize = 1024;
@@ -70,7 +95,8 @@ impl Receiver {
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(ReceiveError::Thread)?;
-        let desk = Desk { config, vault, clock, news };
+        let counters = Counters::default();
+        let desk = Desk { config, vault, clock, news, counters };
         let thread = std::thread::Builder::new()
             .name("receive".into())
             .spawn(move || runtime.block_on(desk.run(stopped)))
@@ -92,10 +118,18 @@ struct Desk {
     vault: Vault,
     clock: Arc<dyn Clock>,
     news: mpsc::Sender<News>,
+    counters: Counters,
 }
 
 impl Desk {
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let (ledger, keep) = (self.vault.ledger().clone(), self.config.keep);
+        let expiring = tokio::spawn(keep_expiring(ledger, keep, self.clock.clone(), self.news.clone()));
+        self.receive(&mut stop).await;
+        expiring.abort();
+    }
+
+    async fn receive(&mut self, stop: &mut watch::Receiver<bool>) {
         let retry = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(200))
             .with_max_delay(Duration::from_secs(self.config.broker.retry_max_s.get()))
@@ -156,6 +190,10 @@ impl Desk {
 
     /// Stores a batch, then acknowledges it, then answers its units.
     fn settle(&mut self, link: &Link, arrivals: Vec<Arrival>) -> Result<Result<(), VaultError>, LinkFault> {
+        let entered = match self.vault.enter() {
+            Ok(entered) => entered,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut answers: BTreeMap<UnitId, Vec<Received>> = BTreeMap::new();
         for arrival in &arrivals {
             if let Err(error) = self.take(arrival, &mut answers) {
@@ -165,6 +203,7 @@ impl Desk {
         if let Err(error) = self.vault.commit() {
             return Ok(Err(error));
         }
+        drop(entered);
         for arrival in &arrivals {
             link.accept(arrival)?;
         }
@@ -198,6 +237,9 @@ impl Desk {
                 return Ok(());
             }
             UnitTopic::Status | UnitTopic::Health => {
+                if let Ok(Presence::Online { session, .. }) = serde_json::from_slice(arrival.payload()) {
+                    self.counters.born(&unit, session, arrival.is_retained());
+                }
                 self.tell(News::report(now, unit, topic, arrival.payload()));
                 return Ok(());
             }
@@ -213,6 +255,7 @@ impl Desk {
             | UnitTopic::Commands
             | UnitTopic::CommandResults
             | UnitTopic::ManualEntries
+            | UnitTopic::Answers
             | UnitTopic::Memory
             | UnitTopic::CommandMemory => return Ok(()),
         };
@@ -228,6 +271,11 @@ impl Desk {
                 warn!(%unit, source = event.source, "an event names another source than its topic; dropped");
                 continue;
             }
+            let missing = event.sequence.parse().ok().and_then(|n| self.counters.counted(&unit, n));
+            if let Some(missing) = missing {
+                warn!(%unit, ?missing, "messages of a unit did not arrive");
+                self.tell(News::gap(now, unit.clone(), missing));
+            }
             let novelty = self.vault.store_event(&unit, book, &event, now)?;
             answers.entry(unit.clone()).or_default().push(Received { id: event.id, sha256: event.digest() });
             self.tell(News::event(now, unit.clone(), event, novelty));
@@ -238,6 +286,33 @@ impl Desk {
     fn tell(&self, news: News) {
         // Nobody may be listening, or too slowly: see `NEWS`.
         let _ = self.news.try_send(news);
+    }
+}
+
+/// Expires what is due, at once and then every hour.
+async fn keep_expiring(ledger: Ledger, keep: Keep, clock: Arc<dyn Clock>, news: mpsc::Sender<News>) {
+    let started = clock.now();
+    loop {
+        let now = clock.now();
+        let passed = SignedDuration::try_from(now.since(&started)).unwrap_or(SignedDuration::MAX);
+        let was_set = (now.wall.duration_since(started.wall) - passed).abs() > CLOCK_SET;
+        let told = if was_set {
+            News::trouble(
+                now.wall,
+                "the clock was set, so nothing expires: put it right, or start the receiver again",
+            )
+        } else {
+            let (ledger, clock) = (ledger.clone(), clock.clone());
+            let expired = tokio::task::spawn_blocking(move || expire(&ledger, &clock, keep, None)).await;
+            match expired.expect("expiry does not panic") {
+                Ok(amount) => News::expired(now.wall, amount),
+                Err(error) => News::trouble(now.wall, &format!("nothing more expires now: {error}")),
+            }
+        };
+        if !told.is_idle() {
+            let _ = news.try_send(told);
+        }
+        tokio::time::sleep(EXPIRE_EVERY).await;
     }
 }
 

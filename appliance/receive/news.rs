@@ -1,8 +1,10 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::hold::Amount;
 use super::vault::Novelty;
 use crate::delivery::{Event, LinkFault, UnitTopic};
 use crate::words::{RecordId, UnitId};
@@ -29,6 +31,12 @@ pub enum NewsKind {
     Health(Value),
     /// The link to the broker stands.
     Connected,
+    /// Messages with these numbers did not arrive.
+    Gap(RangeInclusive<u64>),
+    /// Kept long enough.
+    Expired(Amount),
+    /// What somebody must look at.
+    Trouble(String),
     Fault(LinkFault),
 }
 
@@ -49,6 +57,23 @@ impl News {
 
     pub(super) fn connected(at: Timestamp) -> Self {
         Self { at, unit: None, novelty: Novelty::New, kind: NewsKind::Connected }
+    }
+
+    pub(super) fn gap(at: Timestamp, unit: UnitId, missing: RangeInclusive<u64>) -> Self {
+        Self { at, unit: Some(unit), novelty: Novelty::New, kind: NewsKind::Gap(missing) }
+    }
+
+    pub(super) fn expired(at: Timestamp, amount: Amount) -> Self {
+        Self { at, unit: None, novelty: Novelty::New, kind: NewsKind::Expired(amount) }
+    }
+
+    pub(super) fn trouble(at: Timestamp, what: &str) -> Self {
+        Self { at, unit: None, novelty: Novelty::New, kind: NewsKind::Trouble(what.to_owned()) }
+    }
+
+    /// That nothing has expired is no news.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.kind, NewsKind::Expired(amount) if amount == Amount::default())
     }
 
     pub(super) fn fault(at: Timestamp, fault: LinkFault) -> Self {
@@ -75,6 +100,14 @@ impl fmt::Display for News {
                 None => write!(f, "health report")?,
             },
             NewsKind::Connected => write!(f, "connected to the broker")?,
+            NewsKind::Gap(missing) => write!(
+                f,
+                "messages {} to {} of its session did not arrive; what they held will be sent again",
+                missing.start(),
+                missing.end()
+            )?,
+            NewsKind::Expired(amount) => write!(f, "expired: {amount}")?,
+            NewsKind::Trouble(what) => write!(f, "{what}")?,
             NewsKind::Fault(fault) => write!(f, "{fault}: {}", fault.mend())?,
         }
         match self.novelty {

@@ -1,12 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
+use super::book::{self, Book, NewLine};
+use super::ledger::{Entered, Ledger, VaultError, day_of};
 use crate::crypto::Digest;
 use crate::delivery::{Event, Received};
 use crate::system::at_once;
@@ -19,46 +20,27 @@ use crate::words::{RecordId, UnitId};
 /// {folder}/{day}/{unit}/reads.jsonl
 /// {folder}/{day}/{unit}/events.jsonl
 /// {folder}/{day}/{unit}/pictures/{record}.jpg
+/// {folder}/{day}/{unit}/expired.jsonl    what has expired of all this: ids, digests and times
+/// {folder}/ledger/                       holds, the receiver's own log, what left: see `ledger.rs`
 /// ```
 ///
 /// The day is that of the record's id (UTC), so that a record has one place however late or often it comes,
 /// and whether it is there already needs a look at that day alone. Nothing counts as stored before
 /// [`commit`](Self::commit) has synced it; a torn last line is cut off when its file is next opened, since
 /// nobody was told of it. The last line of an id counts: a unit sends again what we held wrongly.
+///
+/// Holds, expiry and exports work on the folder while a receiver runs on it: whoever reads or writes records
+/// [enters](Self::enter) first. One receiver at a time.
 pub struct Vault {
     folder: PathBuf,
+    ledger: Ledger,
+    /// Held for as long as the receiver runs.
+    _ours: File,
     /// Days in use, the one used last at the back.
     days: VecDeque<Day>,
     /// Folders with names that are new since the last commit.
     unsynced: BTreeSet<PathBuf>,
     pictures: Vec<File>,
-}
-
-/// Why something could not be stored; it was not receipted, so it will come again.
-#[derive(Debug, thiserror::Error)]
-#[error("{path} cannot be written: {source}")]
-pub struct VaultError {
-    pub path: PathBuf,
-    #[source]
-    pub source: io::Error,
-}
-
-/// Which file of a unit's day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Book {
-    Alerts,
-    Reads,
-    Events,
-}
-
-impl Book {
-    fn file_name(self) -> &'static str {
-        match self {
-            Self::Alerts => "alerts.jsonl",
-            Self::Reads => "reads.jsonl",
-            Self::Events => "events.jsonl",
-        }
-    }
 }
 
 /// Whether a delivery was the first.
@@ -80,23 +62,31 @@ struct Day {
 /// Days of units held open, each with its ids in memory.
 const DAYS_OPEN: usize = 64;
 
-#[derive(Serialize, Deserialize)]
-struct StoredLine {
-    received: Timestamp,
-    sha256: Digest,
-    event: Event,
-}
-
 impl Vault {
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
-        let fault = |source| VaultError { path: folder.into(), source };
-        fs::create_dir_all(folder).map_err(fault)?;
+        let ledger = Ledger::make(folder)?;
+        let ours = ledger.take_for_receiving()?;
         Ok(Self {
-            folder: folder.canonicalize().map_err(fault)?,
+            folder: ledger.folder().to_owned(),
+            ledger,
+            _ours: ours,
             days: VecDeque::new(),
             unsynced: BTreeSet::new(),
             pictures: Vec::new(),
         })
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Keeps everybody else off the records until what it gives is dropped; waits for them first.
+    pub fn enter(&mut self) -> Result<Entered, VaultError> {
+        let entered = self.ledger.enter()?;
+        // A book that expiry has replaced or removed meanwhile has no name any more: read anew.
+        let has_name = |file: &File| file.metadata().is_ok_and(|facts| facts.nlink() > 0);
+        self.days.retain(|day| day.books.values().all(|(file, _)| has_name(file)));
+        Ok(entered)
     }
 
     pub fn store_event(
@@ -109,12 +99,12 @@ impl Vault {
         let digest = event.digest();
         let day = self.day(unit, event.id)?;
         let path = day.folder.join(book.file_name());
-        let fault = |source| VaultError { path: path.clone(), source };
+        let fault = |source| VaultError::Disk { path: path.clone(), source };
         let is_new = !path.exists();
         let (file, known) = match day.books.entry(book) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(open_book(&path).map_err(fault)?)
+                entry.insert(book::open(&path).map_err(fault)?)
             }
         };
         let novelty = match known.get(&event.id) {
@@ -122,7 +112,7 @@ impl Vault {
             Some(_) => Novelty::Replaced,
             None => Novelty::New,
         };
-        let line = StoredLine { received: now, sha256: digest, event: event.clone() };
+        let line = NewLine { received: now, sha256: digest, event };
         let mut bytes = serde_json::to_vec(&line).map_err(|error| fault(error.into()))?;
         bytes.push(b'\n');
         let end = file.stream_position().map_err(fault)?;
@@ -150,7 +140,7 @@ impl Vault {
         let received = Received { id, sha256: digest };
         let folder = self.day(unit, id)?.folder.join("pictures");
         let path = folder.join(format!("{id}.jpg"));
-        let fault = |source| VaultError { path: path.clone(), source };
+        let fault = |source| VaultError::Disk { path: path.clone(), source };
         let novelty = match fs::read(&path) {
             Ok(stored) if Digest::of(&stored) == digest => {
                 // Whoever wrote it may have been killed before syncing it.
@@ -189,7 +179,7 @@ impl Vault {
     }
 
     fn sync(&mut self) -> Result<(), VaultError> {
-        let fault = |source| VaultError { path: self.folder.clone(), source };
+        let fault = |source| VaultError::Disk { path: self.folder.clone(), source };
         let dirty = self.days.iter().flat_map(|day| day.dirty.iter().map(|book| &day.books[book].0));
         let files: Vec<&File> = self.pictures.iter().chain(dirty).collect();
         at_once(&files, |file| file.sync_all()).map_err(fault)?;
@@ -210,7 +200,7 @@ impl Vault {
             None => {
                 if !folder.exists() {
                     fs::create_dir_all(&folder)
-                        .map_err(|source| VaultError { path: folder.clone(), source })?;
+                        .map_err(|source| VaultError::Disk { path: folder.clone(), source })?;
                     self.unsynced.extend([self.folder.clone(), day_folder]);
                 }
                 if self.days.len() == DAYS_OPEN {
@@ -222,39 +212,6 @@ impl Vault {
         };
         self.days.push_back(day);
         Ok(self.days.back_mut().expect("it was just put there"))
-    }
-}
-
-/// Opens a book at its end, with what it holds; cuts off a torn last line.
-fn open_book(path: &Path) -> io::Result<(File, HashMap<RecordId, Digest>)> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    let mut known = HashMap::new();
-    let mut reader = BufReader::new(&mut file);
-    let (mut line, mut end) = (Vec::new(), 0);
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        let Some(text) = line.strip_suffix(b"\n") else { break };
-        // A damaged line within the file is left for a person to look at; its record is stored anew if it
-        // comes again.
-        if let Ok(stored) = serde_json::from_slice::<StoredLine>(text) {
-            known.insert(stored.event.id, stored.event.digest());
-        }
-        end += line.len() as u64;
-        line.clear();
-    }
-    file.set_len(end)?;
-    // Whoever wrote this may have been killed before syncing it, and what is here is answered as stored.
-    file.sync_data()?;
-    file.seek(io::SeekFrom::Start(end))?;
-    Ok((file, known))
-}
-
-/// The UTC day in which a record's id was made, such as `2026-03-01`: version 7 UUIDs begin with the time.
-fn day_of(id: RecordId) -> String {
-    let milliseconds = id.as_bytes()[..6].iter().fold(0i64, |sum, byte| sum << 8 | i64::from(*byte));
-    match Timestamp::from_millisecond(milliseconds) {
-        Ok(time) => TimeZone::UTC.to_datetime(time).date().to_string(),
-        // Ids that are no version 7 UUIDs, or from a clock beyond the year 9999.
-        Err(_) => "undated".into(),
     }
 }
 
@@ -292,6 +249,7 @@ mod tests {
         assert_eq!(store(&mut vault, &event), Novelty::New);
         assert_eq!(store(&mut vault, &event), Novelty::Known);
         vault.commit().unwrap();
+        drop(vault);
         let mut vault = Vault::open(folder.path()).unwrap();
         assert_eq!(store(&mut vault, &event), Novelty::Known);
         let text = fs::read_to_string(folder.path().join("2026-03-01/north-7/reads.jsonl")).unwrap();
@@ -308,7 +266,7 @@ mod tests {
         drop(vault);
         let path = folder.path().join("2026-03-01/north-7/reads.jsonl");
         let length = fs::metadata(&path).unwrap().len();
-        OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 5).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(length - 5).unwrap();
         let mut vault = Vault::open(folder.path()).unwrap();
         assert_eq!(store(&mut vault, &first), Novelty::Known);
         assert_eq!(store(&mut vault, &second), Novelty::New);

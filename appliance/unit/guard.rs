@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::error;
 
+use super::answers::Answers;
 use super::canary::Flight;
 use super::courier::Courier;
 use super::duty::Duty;
@@ -51,6 +52,7 @@ pub struct Guard {
     pub duty: Arc<Duty>,
     pub audit: Arc<Audit>,
     pub tally: Arc<Tally>,
+    pub answers: Arc<Answers>,
     pub clock: Arc<dyn Clock>,
     pub device: Device,
     pub place: PlaceWatch,
@@ -135,6 +137,7 @@ impl Guard {
             place,
             reads_today: tally.reads_today,
             alerts_today: tally.alerts_today,
+            answers: self.answers.report(),
         }
     }
 

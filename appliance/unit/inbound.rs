@@ -1,5 +1,5 @@
-//! What the broker sends: hot lists, manual entries and commands to their rooms. One thread, because a large list keeps it
-//! busy for seconds.
+//! What the broker sends: hot lists, manual entries, answers to alerts and commands to their rooms. One thread, because
+//! a large list keeps it busy for seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use super::answers::Answers;
 use super::manual::Ledger;
 use super::orders::Orders;
 use super::pulse::Pulse;
@@ -31,6 +32,7 @@ pub struct Post {
     pub audit: Arc<Audit>,
     pub manual: Ledger,
     pub orders: Orders,
+    pub answers: Arc<Answers>,
     pub pulse: Arc<Pulse>,
     pub clock: Arc<dyn Clock>,
     pub stop: Arc<AtomicBool>,
@@ -75,6 +77,10 @@ impl Post {
             }
             Topic::Unit(_, UnitTopic::CommandMemory) => {
                 self.orders.recall(&inbound.payload, runtime);
+                Vec::new()
+            }
+            Topic::Unit(_, UnitTopic::Answers) => {
+                self.answers.heard(&inbound.payload);
                 Vec::new()
             }
             Topic::Unit(_, UnitTopic::Commands) => {

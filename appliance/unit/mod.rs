@@ -3,6 +3,7 @@
 //! Owns the threads between the rooms and what must be remembered over a restart besides records and
 //! lists. Decides nothing that a room can decide.
 
+mod answers;
 mod board;
 mod canary;
 mod courier;
@@ -48,6 +49,7 @@ use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
 use crate::vision::{Vision, VisionError};
 use crate::words::PersonName;
 
+use answers::Answers;
 use board::Board;
 use courier::Courier;
 use duty::Duty;
@@ -169,6 +171,15 @@ impl Unit {
         )?;
         let delivery = Arc::new(delivery);
         let manual = manual::Ledger { audit: audit.clone(), records: records.clone() };
+        let answers = Arc::new(Answers::open(
+            config.unit.id.clone(),
+            config.delivery.receivers.clone(),
+            board.clone(),
+            records.clone(),
+            audit.clone(),
+            saved.clone(),
+            clock.clone(),
+        ));
         let inbound = Arc::new(Pulse::new("inbound", clock.now()));
         let mut pulses = vec![inbound.clone()];
 
@@ -222,6 +233,7 @@ impl Unit {
             duty: duty.clone(),
             audit: audit.clone(),
             tally: tally.clone(),
+            answers: answers.clone(),
             clock: clock.clone(),
             device: Device::new(folder),
             place: PlaceWatch::start(
@@ -242,6 +254,7 @@ impl Unit {
 
         let window = Arc::new(Window {
             manual: manual.clone(),
+            answers: answers.clone(),
             unit: config.unit.id.clone(),
             kind: config.unit.kind,
             identity: config.delivery.broker.clone(),
@@ -258,6 +271,7 @@ impl Unit {
             latest,
             history,
             clock: clock.clone(),
+            handed_out: Mutex::default(),
         });
         let orders = Orders {
             commands,
@@ -278,6 +292,7 @@ impl Unit {
             delivery: delivery.clone(),
             audit: audit.clone(),
             manual,
+            answers,
             orders,
             pulse: inbound,
             clock: clock.clone(),

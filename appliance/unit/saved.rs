@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
+use super::answers::Remembered;
 use super::place::Stance;
 use crate::console::{Deployed, ListsChecked};
 use crate::crypto::{Digest, SealKey, UnitKey};
@@ -98,6 +99,14 @@ impl Saved {
 
     pub fn keep_lists_checked(&self, checked: &ListsChecked) -> Result<(), SavedError> {
         self.store("lists-checked.json", checked)
+    }
+
+    pub fn answers(&self) -> Result<Remembered, SavedError> {
+        Ok(self.load("answers.json")?.unwrap_or_default())
+    }
+
+    pub fn keep_answers(&self, answers: &Remembered) -> Result<(), SavedError> {
+        self.store("answers.json", answers)
     }
 
     pub fn deployment(&self) -> Result<Option<Deployed>, SavedError> {

@@ -3,6 +3,7 @@
 mod logbook;
 mod stored;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
+use super::answers::Answers;
 use super::board::{Board, Posted};
 use super::duty::Duty;
 use super::guard::Watched;
@@ -31,8 +33,8 @@ use crate::health::{HealthReport, Reference, ServiceState, metrics};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
 };
-use crate::record::{Kind, NewRecord, Records};
-use crate::system::{Clock, ClockStatus, clock_status};
+use crate::record::{Kind, Records};
+use crate::system::Clock;
 use crate::words::{CameraId, PersonName, RecordId, UnitId, UnitKind};
 
 /// As many as a person looks through.
@@ -62,6 +64,7 @@ pub struct Window {
     pub records: Arc<Records>,
     pub audit: Arc<Audit>,
     pub manual: Ledger,
+    pub answers: Arc<Answers>,
     pub board: Arc<Board>,
     pub newest_alert: watch::Receiver<Option<RecordId>>,
     pub broker: watch::Receiver<LinkStatus>,
@@ -71,7 +74,12 @@ pub struct Window {
     pub latest: Arc<Mutex<Option<HealthReport>>>,
     pub history: Arc<History>,
     pub clock: Arc<dyn Clock>,
+    /// Which pictures went to whom, so that the log says it once.
+    pub handed_out: Mutex<HashSet<(PersonName, RecordId, &'static str)>>,
 }
+
+/// More than a board of alerts shows to a whole station; past it the log says some things twice.
+const HANDED_OUT_MOST: usize = 2000;
 
 impl console::Unit for Window {
     fn name(&self) -> UnitId {
@@ -136,13 +144,15 @@ impl console::Unit for Window {
         self.board.alert(id, self.clock.now()).map(alert_view)
     }
 
-    fn alert_picture(&self, id: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
+    fn alert_picture(&self, id: RecordId, kind: PictureKind, by: &PersonName) -> Option<Vec<u8>> {
         let posted = self.board.alert(id, self.clock.now())?;
         let jpeg = match kind {
             PictureKind::Crop => posted.crop,
             PictureKind::Scene => posted.scene,
         };
-        jpeg.map(|jpeg| jpeg.to_vec())
+        let jpeg = jpeg?.to_vec();
+        self.handed_out(id, kind, by);
+        Some(jpeg)
     }
 
     fn newest_alert(&self) -> watch::Receiver<Option<RecordId>> {
@@ -150,31 +160,21 @@ impl console::Unit for Window {
     }
 
     fn verify_alert(&self, id: RecordId, what: Verification, by: &PersonName) -> Result<(), Refused> {
-        let now = self.clock.now();
+        let now = self.clock.now().wall;
         let verified = alert::Verified {
             characters: what.characters_match,
             state: what.state_matches,
             status: what.status_verified,
         };
-        let disposition = Disposition::new(id, verdict(what.verdict), verified, by.clone(), now.wall)
+        let disposition = Disposition::new(id, verdict(what.verdict), verified, by.clone(), now)
             .map_err(|error| Refused(sentence(error)))?;
-        let body = serde_json::to_vec(&disposition).expect("a disposition is plain data with string keys");
-        if !self.board.answer(disposition, now) {
-            return Err(Refused("The alert is no longer on this unit; answer it at the department.".into()));
+        match self.answers.given(disposition) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(Refused("The alert is no longer on this unit; answer it at the department.".into()))
+            }
+            Err(error) => Err(Refused(sentence(error))),
         }
-        let record = NewRecord {
-            id: RecordId::new(),
-            kind: Kind::Disposition,
-            hit: true,
-            belongs_to: Some(id),
-            captured: now,
-            clock_trusted: clock_status() == ClockStatus::Synchronised,
-            body,
-        };
-        self.records.store(record).map_err(|error| Refused(sentence(error)))?;
-        let answer = what.verdict.words().to_owned();
-        self.note(Who::Person(by.clone()), Event::AlertAnswered { alert: id, answer });
-        Ok(())
     }
 
     fn lists(&self) -> Lists {
@@ -267,8 +267,10 @@ impl console::Unit for Window {
         stored::alert(&self.records, record).map(|stored| stored.view)
     }
 
-    fn stored_picture(&self, record: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
-        stored::picture(&self.records, record, kind)
+    fn stored_picture(&self, record: RecordId, kind: PictureKind, by: &PersonName) -> Option<Vec<u8>> {
+        let jpeg = stored::picture(&self.records, record, kind)?;
+        self.handed_out(record, kind, by);
+        Some(jpeg)
     }
 
     fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused> {
@@ -351,8 +353,9 @@ impl console::Unit for Window {
     }
 
     fn audit(&self, access: Access) {
-        let who = access.who.map_or(Who::Stranger, Who::Person);
         let from = access.from.to_string();
+        let shown = shown_alert(&access);
+        let who = access.who.map_or(Who::Stranger, Who::Person);
         let event = match access.act {
             Act::SignedIn => Event::SignedIn { from },
             Act::SignedOut => Event::SignedOut,
@@ -370,8 +373,10 @@ impl console::Unit for Window {
                 to: "the console's user".to_owned(),
                 records: 0,
                 reason: "exported at the console".to_owned(),
+                record: None,
+                sha256: None,
             },
-            act => Event::Accessed { what: act.to_string(), record: None, reason: String::new() },
+            act => Event::Accessed { what: act.to_string(), record: shown, reason: String::new() },
         };
         self.note(who, event);
     }
@@ -407,6 +412,29 @@ impl Window {
             BrokerState::Stopped => (false, None, Some("The unit is stopping.".to_owned())),
         };
         Link { up, since: since.unwrap_or_else(|| self.clock.now().wall), trouble }
+    }
+
+    /// A picture has left the unit for a browser: noted once for each person, who may look often.
+    fn handed_out(&self, record: RecordId, kind: PictureKind, by: &PersonName) {
+        let what = match kind {
+            PictureKind::Crop => "picture of the plate of an alert",
+            PictureKind::Scene => "picture of the scene of an alert",
+        };
+        let mut known = self.handed_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == HANDED_OUT_MOST {
+            known.clear();
+        }
+        if known.insert((by.clone(), record, what)) {
+            let event = Event::Disseminated {
+                what: what.to_owned(),
+                to: by.to_string(),
+                records: 1,
+                reason: "shown at the console".to_owned(),
+                record: Some(record),
+                sha256: None,
+            };
+            self.note(Who::Person(by.clone()), event);
+        }
     }
 
     fn report(&self) -> Option<HealthReport> {
@@ -551,6 +579,14 @@ fn plural(kind: Kind) -> &'static str {
         Kind::Certificate => "purge certificates",
         Kind::Read => "reads",
         Kind::Canary => "canaries",
+    }
+}
+
+/// The alert that a page showed.
+fn shown_alert(access: &Access) -> Option<RecordId> {
+    match &access.act {
+        Act::Looked { path } => path.strip_prefix("/alerts/")?.split('/').next()?.parse().ok(),
+        _ => None,
     }
 }
 

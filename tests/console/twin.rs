@@ -145,7 +145,7 @@ impl Unit for Twin {
         lock(&self.alerts).iter().find(|view| view.alert.id == id).cloned()
     }
 
-    fn alert_picture(&self, id: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
+    fn alert_picture(&self, id: RecordId, kind: PictureKind, _: &PersonName) -> Option<Vec<u8>> {
         let view = self.alert(id)?;
         Some(match kind {
             PictureKind::Crop => crop(view.alert.text.as_str()),
@@ -242,9 +242,9 @@ impl Unit for Twin {
         (record == self.stored).then(|| amber("MRG7712", 340))
     }
 
-    fn stored_picture(&self, record: RecordId, kind: PictureKind) -> Option<Vec<u8>> {
+    fn stored_picture(&self, record: RecordId, kind: PictureKind, by: &PersonName) -> Option<Vec<u8>> {
         let alert = lock(&self.alerts)[1].alert.id;
-        (record == self.stored).then(|| self.alert_picture(alert, kind))?
+        (record == self.stored).then(|| self.alert_picture(alert, kind, by))?
     }
 
     fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use milepost::crypto::{Digest, SigningKey, VerifyingKey};
-use milepost::receive::{Config, News, NewsKind, Receiver};
+use milepost::receive::{Config, Keep, News, NewsKind, Receiver};
 use milepost::system::SystemClock;
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ use crate::support::Mosquitto;
 pub struct Department {
     folder: PathBuf,
     pub key: VerifyingKey,
+    /// The file of the key that signs.
+    pub keys: PathBuf,
     reports: Arc<Mutex<Reports>>,
     _receiver: Receiver,
 }
@@ -28,10 +30,13 @@ struct Reports {
 
 impl Department {
     pub fn open(broker: &Mosquitto, folder: &Path) -> Self {
-        let key = SigningKey::generate();
+        let keys = folder.with_extension("key");
+        SigningKey::generate().save(&keys).unwrap();
+        let key = SigningKey::load(&keys).unwrap();
         let verifying = key.verifying_key();
         let broker = broker.client("receiver");
-        let config = Config { broker, name: "receiver".into(), folder: folder.into(), key };
+        let (name, folder_of) = ("receiver".into(), folder.into());
+        let config = Config { broker, name, folder: folder_of, key, keep: Keep::default() };
         let (receiver, mut news) = Receiver::start(config, Arc::new(SystemClock::new())).unwrap();
         let reports = Arc::new(Mutex::new(Reports::default()));
         let heard = Arc::clone(&reports);
@@ -44,7 +49,7 @@ impl Department {
                 }
             }
         });
-        Self { folder: folder.into(), key: verifying, reports, _receiver: receiver }
+        Self { folder: folder.into(), key: verifying, keys, reports, _receiver: receiver }
     }
 
     pub fn presence(&self) -> Value {

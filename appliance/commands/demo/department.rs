@@ -42,6 +42,7 @@ impl Department {
             name: "receiver".to_owned(),
             folder: folder.join("received"),
             key: receipts,
+            keep: receive::Keep::default(),
         };
         let (receiver, news) = Receiver::start(config, Arc::new(SystemClock::new()))?;
 

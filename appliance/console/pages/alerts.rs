@@ -54,9 +54,11 @@ pub async fn one(
 
 pub async fn picture(
     State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
     Path((id, kind)): Path<(RecordId, PictureKind)>,
 ) -> Result<Response, Failure> {
-    let jpeg = desk.ask(move |unit| unit.alert_picture(id, kind)).await?.ok_or(Failure::NotFound)?;
+    let picture = desk.ask(move |unit| unit.alert_picture(id, kind, &visit.person.name)).await?;
+    let jpeg = picture.ok_or(Failure::NotFound)?;
     Ok(([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 

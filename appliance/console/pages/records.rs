@@ -95,6 +95,7 @@ pub async fn picture(
     if !desk.looks().allows(&visit.person.name, record, desk.clock.now()) {
         return Err(Failure::NotFound);
     }
-    let jpeg = desk.ask(move |unit| unit.stored_picture(record, kind)).await?.ok_or(Failure::NotFound)?;
+    let picture = desk.ask(move |unit| unit.stored_picture(record, kind, &visit.person.name)).await?;
+    let jpeg = picture.ok_or(Failure::NotFound)?;
     Ok(([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }

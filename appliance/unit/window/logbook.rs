@@ -99,6 +99,7 @@ fn in_words(line: Line) -> AuditEntry {
         Who::Stranger => "somebody who did not sign in".to_owned(),
         Who::Person(person) => person.to_string(),
         Who::Department(key) => format!("the department (key {key})"),
+        Who::Receiver => "the department's receiver".to_owned(),
     };
     AuditEntry { number: line.number, at: line.at, who, what: told(&line.what) }
 }

@@ -1,0 +1,157 @@
+//! Answers to alerts, by people at the console and by the department's server: recorded, remembered and counted.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tracing::{error, warn};
+
+use super::board::Board;
+use super::saved::Saved;
+use crate::alert::{Answer, AnswerError, Disposition, Verdict};
+use crate::audit::{Audit, Event, Who};
+use crate::crypto::VerifyingKey;
+use crate::health::AnswerReport;
+use crate::record::{Kind, NewRecord, RecordError, Records};
+use crate::system::{Clock, ClockStatus, clock_status};
+use crate::words::{RecordId, UnitId};
+
+/// What the unit's own rate of false hits is of.
+const COUNTED_DAYS: u32 = 30;
+
+/// Longer than any message is good: see [`Answer`].
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(62 * 24);
+
+/// More are no unit's; the oldest go first.
+const REMEMBERED_MOST: usize = 5000;
+
+/// The last answer to an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    pub verdict: Verdict,
+    pub at: Timestamp,
+}
+
+/// By alert.
+pub type Remembered = BTreeMap<RecordId, Answered>;
+
+/// Where answers go, and what is remembered of them.
+pub struct Answers {
+    unit: UnitId,
+    /// Whose signed answers count: the receivers'.
+    trusted: Vec<VerifyingKey>,
+    board: Arc<Board>,
+    records: Arc<Records>,
+    audit: Arc<Audit>,
+    saved: Arc<Saved>,
+    clock: Arc<dyn Clock>,
+    remembered: Mutex<Remembered>,
+}
+
+impl Answers {
+    pub fn open(
+        unit: UnitId,
+        trusted: Vec<VerifyingKey>,
+        board: Arc<Board>,
+        records: Arc<Records>,
+        audit: Arc<Audit>,
+        saved: Arc<Saved>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let remembered = saved.answers().unwrap_or_else(|error| {
+            error!(%error, "the rate of false hits begins anew");
+            Remembered::new()
+        });
+        let remembered = Mutex::new(remembered);
+        Self { unit, trusted, board, records, audit, saved, clock, remembered }
+    }
+
+    /// A person's answer at the console. False if the alert is no longer on the board.
+    pub fn given(&self, disposition: Disposition) -> Result<bool, RecordError> {
+        if !self.board.answer(disposition.clone(), self.clock.now()) {
+            return Ok(false);
+        }
+        let who = Who::Person(disposition.by.clone());
+        let answer = disposition.verdict.words().to_owned();
+        self.take(&mut self.lock(), disposition, who, answer).map(|()| true)
+    }
+
+    /// A signed message from the server.
+    pub fn heard(&self, payload: &[u8]) {
+        let now = self.clock.now().wall;
+        let opened = Answer::open(payload, &self.unit, &self.trusted, now);
+        let mut remembered = self.lock();
+        let newer = opened.and_then(|(disposition, key)| match remembered.get(&disposition.alert) {
+            Some(known) if known.at >= disposition.at => {
+                Err(AnswerError::Superseded { alert: disposition.alert, at: known.at })
+            }
+            _ => Ok((disposition, key)),
+        });
+        let (disposition, key) = match newer {
+            Ok(newer) => newer,
+            Err(why) => {
+                warn!(%why, "an answer to an alert was refused");
+                return self.note(Who::Unit, Event::AnswerRefused { why: why.to_string() });
+            }
+        };
+        self.board.answer(disposition.clone(), self.clock.now());
+        let answer = format!("{}, says {}", disposition.verdict.words(), disposition.by);
+        if let Err(error) = self.take(&mut remembered, disposition, Who::Department(key), answer) {
+            error!(%error, "an answer to an alert could not be stored");
+        }
+    }
+
+    pub fn report(&self) -> AnswerReport {
+        let since = self.clock.now().wall - SignedDuration::from_hours(24 * i64::from(COUNTED_DAYS));
+        let remembered = self.lock();
+        let count = |verdict| {
+            let counted = |answered: &&Answered| answered.verdict == verdict && answered.at >= since;
+            remembered.values().filter(counted).count() as u64
+        };
+        AnswerReport::of(COUNTED_DAYS, Verdict::ALL.map(|verdict| (verdict, count(verdict))))
+    }
+
+    /// Stored as a record first: that is what goes to the department.
+    fn take(
+        &self,
+        remembered: &mut Remembered,
+        disposition: Disposition,
+        who: Who,
+        answer: String,
+    ) -> Result<(), RecordError> {
+        let now = self.clock.now();
+        self.records.store(NewRecord {
+            id: RecordId::new(),
+            kind: Kind::Disposition,
+            hit: true,
+            belongs_to: Some(disposition.alert),
+            captured: now,
+            clock_trusted: clock_status() == ClockStatus::Synchronised,
+            body: serde_json::to_vec(&disposition).expect("a disposition is plain data with string keys"),
+        })?;
+        let Disposition { alert, verdict, at, .. } = disposition;
+        remembered.insert(alert, Answered { verdict, at });
+        remembered.retain(|_, answered| now.wall.duration_since(answered.at) < REMEMBERED);
+        while remembered.len() > REMEMBERED_MOST {
+            remembered.pop_first();
+        }
+        if let Err(error) = self.saved.keep_answers(remembered) {
+            error!(%error, "the rate of false hits will miss an answer after a restart");
+        }
+        self.note(who, Event::AlertAnswered { alert, answer });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        // Entries are whole at every instant.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, who: Who, event: Event) {
+        if let Err(error) = self.audit.append(who, event) {
+            error!(%error, "the audit log could not be written");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The receiver at work, and a records officer beside it.
+
+#[path = "support/program.rs"]
+#[allow(dead_code, reason = "the appliance's own tests use more of it")]
+mod program;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use milepost::crypto::SigningKey;
+use milepost::delivery::{self, Delivery, Event, Kind, Link, LinkEvent, MemoryShelf, Parcel, Subscriptions};
+use milepost::receive::{self, Keep, Ledger, NewsKind, Receiver, expire};
+use milepost::system::{Clock, ManualClock, SystemClock};
+use milepost::words::{RecordId, UnitId};
+use program::{milepost, milepost_ok, said};
+use serde_json::Value;
+use support::{Mosquitto, eventually, files};
+
+fn unit() -> UnitId {
+    UnitId::parse("north-7").unwrap()
+}
+
+fn receiver(
+    broker: &Mosquitto,
+    folder: &Path,
+    key: SigningKey,
+) -> (Receiver, tokio::sync::mpsc::Receiver<receive::News>) {
+    let config = receive::Config {
+        broker: broker.client("receiver"),
+        name: "receiver".into(),
+        folder: folder.into(),
+        key,
+        keep: Keep::default(),
+    };
+    Receiver::start(config, Arc::new(SystemClock::new())).unwrap()
+}
+
+/// How often each record is in the vault, or named as expired.
+fn accounted(folder: &Path) -> BTreeMap<RecordId, u32> {
+    let mut found = BTreeMap::new();
+    for path in files(folder).into_iter().filter(|path| !path.starts_with(folder.join("ledger"))) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if let Some(id) = name.strip_suffix(".jpg") {
+            *found.entry(id.parse().unwrap()).or_default() += 1;
+        } else {
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let line: Value = serde_json::from_str(line).unwrap();
+                let id = if name == "expired.jsonl" { &line["id"] } else { &line["event"]["id"] };
+                *found.entry(id.as_str().unwrap().parse().unwrap()).or_default() += 1;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn expiry_holds_and_exports_lose_nothing_of_what_a_receiver_stores_meanwhile() {
+    let broker = Mosquitto::start();
+    let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
+    let vault = folder.path().join("received");
+    let trusted = vec![key.verifying_key()];
+    let (running, _news) = receiver(&broker, &vault, key);
+    let shelf = Arc::new(MemoryShelf::new());
+    let config = delivery::Config {
+        broker: broker.client("north-7"),
+        receivers: trusted,
+        batch_wait_ms: 10,
+        ..delivery::Config::default()
+    };
+    let clock = Arc::new(SystemClock::new());
+    let (delivery, _inbound) = Delivery::start(config, unit(), Vec::new(), shelf.clone(), clock).unwrap();
+    let mut all = BTreeSet::new();
+    // By this clock everything was received more than a day ago.
+    let later: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::now() + SignedDuration::from_hours(72)));
+    let ledger = Ledger::open(&vault).unwrap();
+    let keep: Keep = "1".parse().unwrap();
+    let mut expired = 0;
+    for round in 0..12 {
+        for n in 0..40 {
+            let now = Timestamp::now();
+            all.insert(match n % 4 {
+                0 => shelf.put(Kind::ReadPicture, now, vec![round; 30_000]),
+                _ => shelf.put(Kind::Read, now, format!("{{\"n\":{n}}}").into_bytes()),
+            });
+        }
+        let amount = expire(&ledger, &later, keep, None).unwrap();
+        expired += amount.events + amount.pictures;
+    }
+    eventually("everything is receipted, while expiry is at work", || {
+        let amount = expire(&ledger, &later, keep, None).unwrap();
+        expired += amount.events + amount.pictures;
+        shelf.is_empty()
+    });
+    running.stop();
+    delivery.stop();
+    let found = accounted(&vault);
+    assert_eq!(found.keys().copied().collect::<BTreeSet<_>>(), all);
+    let doubled: Vec<_> = found.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(doubled.is_empty(), "{doubled:?}");
+    assert!(expired > 0, "expiry was at work meanwhile");
+}
+
+#[test]
+fn a_records_officer_finds_the_way_and_mistakes_get_sentences() {
+    let broker = Mosquitto::start();
+    let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
+    let (running, _news) = receiver(&broker, &folder.path().join("received"), key);
+    let help = milepost_ok(&["receive", "--help"], folder.path());
+    for command in ["preserve", "holds", "release", "expire", "export", "answer"] {
+        assert!(help.contains(&format!("  {command} ")), "{help}");
+    }
+    let who = ["--by", "Ann Lee", "--why", "court order 12"];
+    let preserve = |what: &[&str]| {
+        milepost(&[&["receive", "preserve", "--case", "2026-114"][..], &who, what].concat(), folder.path())
+    };
+    let held = said(&preserve(&["--plate", "abc 123", "--from", "2026-03-01"]));
+    assert!(held.starts_with("Preserved for 2026-114: 0 records and 0 pictures"), "{held}");
+    let hold = held.lines().find_map(|line| line.strip_prefix("Hold ")).unwrap().to_owned();
+    let listed = milepost_ok(&["receive", "holds"], folder.path());
+    assert!(listed.contains(&hold) && listed.contains("by Ann Lee: court order 12"), "{listed}");
+    for (what, complaint) in [
+        (&[][..], "give a record, a plate, a unit or a time span"),
+        (&["--plate", "ABC!"], "'!' cannot stand on a plate"),
+        (&["--from", "yesterday"], "write a date as 2026-03-01"),
+        (&["--from", "2026-03-02", "--until", "2026-03-01"], "ends before it begins"),
+    ] {
+        let output = preserve(what);
+        assert!(!output.status.success() && said(&output).contains(complaint), "{}", said(&output));
+    }
+    let release = [&["receive", "release", &hold][..], &who].concat();
+    assert!(milepost_ok(&release, folder.path()).starts_with("Released"));
+    assert!(said(&milepost(&release, folder.path())).contains("there is no hold"));
+    let export = ["receive", "export", "--to", "out", "--recipient", "Repository"];
+    let nothing = milepost(&[&export[..], &who].concat(), folder.path());
+    assert!(said(&nothing).contains("nothing was exported"), "{}", said(&nothing));
+    let elsewhere = milepost(&["receive", "holds", "--folder", "elsewhere"], folder.path());
+    assert!(said(&elsewhere).contains("elsewhere holds no received records"), "{}", said(&elsewhere));
+    running.stop();
+}
+
+#[test]
+fn a_gap_in_a_units_counter_is_told() {
+    let broker = Mosquitto::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (running, mut news) = receiver(&broker, &folder.path().join("received"), SigningKey::generate());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let connected = |kind: &NewsKind| matches!(kind, NewsKind::Connected);
+    let mut hears = |wanted: &dyn Fn(&NewsKind) -> bool| {
+        let hear = async { while !wanted(&news.recv().await.expect("the receiver runs").kind) {} };
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(30), hear).await })
+            .expect("in time");
+    };
+    hears(&connected);
+    let client = broker.client("north-7");
+    let subscriptions = Subscriptions { filters: Vec::new(), renew: false };
+    let mut link = runtime.block_on(Link::open(&client, "north-7", None, &subscriptions)).unwrap();
+    let mut send = |topic: &str, payload: Vec<u8>| {
+        link.publish(format!("milepost/v1/units/north-7/{topic}"), payload, false).unwrap();
+        runtime.block_on(async { while !matches!(link.next().await, LinkEvent::Acknowledged(_)) {} });
+    };
+    send("status", br#"{"state":"online","session":7,"at":"2026-03-01T12:00:00Z","version":"1"}"#.to_vec());
+    for sequence in [0, 1, 4] {
+        let captured = Timestamp::now();
+        let parcel = Parcel {
+            id: RecordId::new(),
+            kind: Kind::Alert,
+            captured,
+            clock_trusted: true,
+            body: b"{}".to_vec(),
+        };
+        send("alerts", Event::wrap(&unit(), parcel, sequence, false).unwrap().to_json());
+    }
+    hears(&|kind| matches!(kind, NewsKind::Gap(missing) if *missing == (2..=3)));
+    running.stop();
+}
