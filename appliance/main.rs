@@ -7,6 +7,7 @@ use milepost::commands::in_full;
 use milepost::commands::{audit, check, command, demo, enroll, hotlist, read, receive, run};
 use milepost::crypto::Module;
 use milepost::delivery::tls;
+use milepost::system;
 
 /// Roadside licence-plate reader: reads plates, matches hot lists, delivers evidence, and knows when it
 /// can no longer be trusted
@@ -65,6 +66,8 @@ fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
-        std::process::abort();
+        if !system::is_caught() {
+            std::process::abort();
+        }
     }));
 }

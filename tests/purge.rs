@@ -15,6 +15,7 @@ use milepost::system::{Clock, Disk, ManualClock, SimulatedDisk};
 use milepost::words::RecordId;
 
 struct Rig {
+    key: UnitKey,
     disk: Arc<SimulatedDisk>,
     clock: Arc<ManualClock>,
     audit: Arc<Audit>,
@@ -36,7 +37,14 @@ impl Rig {
         let config = Config { segment_records: 8, ..config };
         let folder = Path::new("/records");
         let (records, _) = Records::open(config, folder, &key, shared, clock.clone(), audit.clone()).unwrap();
-        Self { disk, clock, audit, records }
+        Self { key, disk, clock, audit, records }
+    }
+
+    /// What a restart finds.
+    fn reopen(&self) -> Records {
+        let (disk, folder): (Arc<dyn Disk>, _) = (self.disk.clone(), Path::new("/records"));
+        let (clock, audit) = (self.clock.clone(), self.audit.clone());
+        Records::open(Config::default(), folder, &self.key, disk, clock, audit).unwrap().0
     }
 
     fn new_record(&self, kind: Kind, hit: bool, body: &[u8]) -> NewRecord {
@@ -268,9 +276,63 @@ fn a_disk_that_refuses_leaves_alerts_in_memory_and_gets_them_back() {
 
     rig.disk.set_read_only(false);
     assert_eq!(rig.records.sweep().unwrap().back_on_disk, 2);
+    assert!(
+        rig.records.counts().disk_fault.is_some(),
+        "told for some seconds, for those who look once in a while"
+    );
+    rig.clock.advance(Duration::from_secs(10));
+    rig.records.sweep().unwrap();
     let counts = rig.records.counts();
     assert_eq!((counts.in_memory, counts.disk_fault, counts.held[&Kind::Alert]), (0, None, 1));
     assert!(rig.records.fetch(second.id).is_ok());
+    let mut log = Vec::new();
+    rig.audit.export(&mut log).unwrap();
+    let lost = "\"event\":\"records-lost\",\"reason\":\"disk refused\",\"kind\":\"read\",\"count\":1";
+    assert!(String::from_utf8(log).unwrap().contains(lost), "the log hears of it once it can be written");
+}
+
+#[test]
+fn in_memory_alerts_of_the_highest_level_outlast_all_others() {
+    let rig = Rig::with(Config { memory_mb: 1, ..Config::default() });
+    rig.disk.set_full(true);
+    let keep = |kind, size: usize| {
+        let record = rig.new_record(kind, true, &vec![7; size]);
+        let id = record.id;
+        assert_eq!(rig.records.store(record).unwrap(), Stored::InMemory);
+        id
+    };
+    let amber = keep(Kind::CriticalAlert, 100);
+    let stolen = keep(Kind::Alert, 100);
+    for _ in 0..8 {
+        keep(Kind::Picture, 400_000);
+    }
+    assert!(rig.records.fetch(amber).is_ok() && rig.records.fetch(stolen).is_ok(), "pictures go first");
+    keep(Kind::Alert, 1_040_000);
+    assert!(rig.records.fetch(amber).is_ok(), "it is the last to go");
+    assert!(rig.records.counts().lost[&Loss::MemoryFull] >= 6);
+}
+
+/// The order is that of storing, and nothing expires, whatever the wall clock does: a year back, a year forward, also over
+/// a restart.
+#[test]
+fn a_clock_that_jumps_by_a_year_changes_no_order_and_no_expiry() {
+    let rig = Rig::new("massachusetts-model");
+    let year = SignedDuration::from_hours(365 * 24);
+    let mut stored = Vec::new();
+    for step in [SignedDuration::ZERO, -year, year, year, -year] {
+        rig.clock.step_wall(rig.clock.now().wall + step);
+        stored.push((rig.store(Kind::Alert, true, b"alert").0, Kind::Alert));
+        rig.clock.advance(Duration::from_secs(60));
+        rig.records.sweep().unwrap();
+    }
+    assert_eq!(rig.waiting(), stored);
+    for step in [-year, year, year] {
+        rig.clock.step_wall(rig.clock.now().wall + step);
+        let reopened = rig.reopen();
+        reopened.sweep().unwrap();
+        let waiting = reopened.waiting(None, usize::MAX);
+        assert!(waiting.iter().map(|waiting| waiting.id).eq(stored.iter().map(|(id, _)| *id)));
+    }
 }
 
 #[test]

@@ -17,7 +17,6 @@
 //! edition is damaged, and the list must be had again from the broker.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
@@ -30,6 +29,7 @@ use super::message::{Delta, Removal};
 use super::refusal::{Refusal, StoreError};
 use super::row::{self, Row};
 use crate::crypto::{SealKey, UnitKey};
+use crate::system::catch;
 use crate::words::Plate;
 
 /// Small enough that opening one takes 2 µs, large enough that sled handles 16,000 keys for a million rows.
@@ -80,9 +80,19 @@ impl Blocks {
             .flush_every_ms(None)
             .mode(sled::Mode::LowSpace);
         // sled panics on some kinds of damage after a power cut; the list can be had again, the unit must run.
-        let db = std::panic::catch_unwind(AssertUnwindSafe(|| config.open()))
-            .map_err(|_| StoreError::Damaged(format!("the edition {id}")))??;
+        let db = catch(|| config.open()).map_err(|_| StoreError::Damaged(format!("the edition {id}")))??;
         Ok(Self { folder, id: id.to_owned(), db })
+    }
+
+    /// Opens a copy in the folder for passing files, for a disk that is read-only or full: sled must write to open. The blocks
+    /// are sealed there as well.
+    pub fn open_copy(parent: &Path, id: &str) -> Result<Self, StoreError> {
+        let (from, copies) = (parent.join(id), std::env::temp_dir().join("milepost-lists"));
+        let to = copies.join(id);
+        // What an earlier start has left.
+        let _ = std::fs::remove_dir_all(&to);
+        copy_folder(&from, &to).map_err(StoreError::file(&to))?;
+        Self::open(&copies, id)
     }
 
     pub fn write(&self, keys: &ListKeys, block: u32, version: u64, rows: &[u8]) -> Result<(), StoreError> {
@@ -120,6 +130,20 @@ impl Blocks {
     fn damaged(&self) -> StoreError {
         StoreError::Damaged(format!("the edition {}", self.id))
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(to)?;
+    for item in std::fs::read_dir(from)? {
+        let (path, name) = item.map(|item| (item.path(), item.file_name()))?;
+        if path.is_dir() {
+            copy_folder(&path, &to.join(name))?;
+        } else {
+            std::fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 fn block_key(block: u32, version: u64) -> [u8; 12] {

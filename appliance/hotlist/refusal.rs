@@ -106,6 +106,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the disk is full or read-only, so that what is there may be whole and only cannot be written.
+    pub(super) fn is_refusal_to_write(&self) -> bool {
+        use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let kind = match self {
+            Self::File { source, .. } | Self::Sled(sled::Error::Io(source)) => source.kind(),
+            Self::Sled(_) | Self::Damaged(_) => return false,
+        };
+        matches!(kind, PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+    }
+
     pub fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, source }

@@ -21,6 +21,7 @@ use super::message::{Delta, MESSAGE_MAX, Manifest, Topic};
 use super::progress::{Decision, Progress};
 use super::refusal::{Refusal, StoreError};
 use crate::crypto::{KeyId, SealKey, UnitKey, VerifyingKey, hex, random};
+use crate::system::catch;
 use crate::words::{ListName, Moment};
 
 /// What the broker's copy is sealed as.
@@ -95,8 +96,10 @@ impl Hotlist {
             let progress = updates.load(&list.name, config.catch_up_wait())?;
             updates.lists.insert(list.name.clone(), Tracked::new(list.keys.clone(), progress));
         }
-        updates.forget_unconfigured()?;
-        updates.remove_left_overs()?;
+        // Neither is needed to match, and a disk that is full or read-only refuses both.
+        if let Err(error) = updates.forget_unconfigured().and_then(|()| updates.remove_left_overs()) {
+            tracing::warn!(%error, "what is left of older lists stays on the disk");
+        }
         Ok((updates.hotlist.clone(), updates))
     }
 }
@@ -418,9 +421,18 @@ impl Updates {
         let Some(current) = line.current else {
             return Ok(Progress::new(None, line.highest, 0, catch_up_wait));
         };
-        let loaded = Blocks::open(&self.editions, &current.edition).and_then(|blocks| {
+        let load = |blocks: Blocks| {
             Edition::load(blocks, self.hotlist.keys(), current.blocks, current.version, current.count)
-        });
+        };
+        let open = |blocks: Result<Blocks, StoreError>| {
+            catch(|| blocks.and_then(load))
+                .unwrap_or_else(|_| Err(StoreError::Damaged(format!("the edition {}", current.edition))))
+        };
+        let mut loaded = open(Blocks::open(&self.editions, &current.edition));
+        if loaded.as_ref().is_err_and(StoreError::is_refusal_to_write) {
+            tracing::warn!(%list, "the disk takes no writes: the list is read from a copy in memory");
+            loaded = open(Blocks::open_copy(&self.editions, &current.edition));
+        }
         match loaded {
             Ok(edition) => {
                 self.put_in_force(list, &current, edition);
@@ -428,7 +440,10 @@ impl Updates {
             }
             Err(error) => {
                 tracing::error!(%list, version = current.version, %error, "the list must be had again");
-                self.ledger.withdraw(list)?;
+                // A disk that is full or read-only keeps it named; the next start tries it again.
+                if let Err(error) = self.ledger.withdraw(list) {
+                    tracing::warn!(%list, %error, "the lost list cannot be withdrawn");
+                }
                 let why = format!("version {} was lost: {error}", current.version);
                 self.note(list, |note| {
                     note.last_refusal = Some(RefusalNote { at: Timestamp::now(), why });

@@ -21,7 +21,7 @@ pub struct Counts {
     pub lost: BTreeMap<Loss, u64>,
     /// Receipts whose digest was not the record's: those are sent again.
     pub wrong_digests: u64,
-    /// Why the disk last refused; none once it takes records again.
+    /// Why the disk last refused; none once it has taken records again for some seconds.
     pub disk_fault: Option<String>,
 }
 

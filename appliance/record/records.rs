@@ -58,6 +58,8 @@ pub(super) struct Shared {
     pub counts: Counts,
     /// Losses while the disk refused, which the audit log could not hear of either.
     pub unreported: BTreeMap<(Loss, Kind), u64>,
+    /// When the disk last refused records, by the monotonic clock.
+    pub refused: Duration,
 }
 
 impl Shared {
@@ -139,6 +141,7 @@ impl Records {
                 memory,
                 counts: Counts::default(),
                 unreported: BTreeMap::new(),
+                refused: Duration::ZERO,
             }),
             group: Group::new(),
             counters: Mutex::new(counters),
@@ -318,6 +321,9 @@ impl Records {
     pub(super) fn report_losses(&self) {
         let unreported = {
             let mut state = self.lock();
+            if state.memory.len() == 0 {
+                self.forgive(&mut state);
+            }
             if state.counts.disk_fault.is_some() {
                 return;
             }

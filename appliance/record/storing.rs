@@ -2,6 +2,7 @@
 //! memory for evidence while the disk refuses.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -10,11 +11,14 @@ use super::error::RecordError;
 use super::index::State;
 use super::kind::{Class, NewRecord, Shelf};
 use super::policy::WithoutMatch;
-use super::records::{Io, Records};
+use super::records::{Io, Records, Shared};
 use super::sealing::{entry_of, seal};
 use super::slot::SLOT;
 use super::writer::{Sealed, Written};
 use crate::words::RecordId;
+
+/// For how long a refusal of the disk is told after the last one.
+const TOLD_FOR: Duration = Duration::from_secs(10);
 
 /// What became of records that were to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,16 +91,27 @@ impl Records {
     /// Writes, and makes room for it first where that is needed and allowed.
     pub(super) fn commit(&self, io: &mut Io, records: &[Sealed]) -> std::io::Result<Written> {
         let result = self.commit_with_room(io, records);
-        let fault = result.as_ref().err().map(ToString::to_string);
         let mut state = self.lock();
-        if state.counts.disk_fault.is_some() != fault.is_some() {
-            match &fault {
-                Some(fault) => warn!(fault, "the disk does not take records; alerts are kept in memory"),
-                None => info!("the disk takes records again"),
+        match &result {
+            Ok(_) => self.forgive(&mut state),
+            Err(error) => {
+                if state.counts.disk_fault.is_none() {
+                    warn!(%error, "the disk does not take records; alerts are kept in memory");
+                }
+                state.counts.disk_fault = Some(error.to_string());
+                state.refused = self.clock.now().uptime;
             }
         }
-        state.counts.disk_fault = fault;
         result
+    }
+
+    /// Forgets a refusal once the disk has taken everything for [`TOLD_FOR`]. A disk that is nearly full takes some records and
+    /// refuses others; were the fault gone with each that it takes, nobody who looks once a second would see it.
+    pub(super) fn forgive(&self, state: &mut Shared) {
+        let passed = self.clock.now().uptime.saturating_sub(state.refused) >= TOLD_FOR;
+        if passed && state.counts.disk_fault.take().is_some() {
+            info!("the disk takes records again");
+        }
     }
 
     fn commit_with_room(&self, io: &mut Io, records: &[Sealed]) -> std::io::Result<Written> {

@@ -2,6 +2,7 @@
 //!
 //! Owns the calls to the operating system. Must not judge: what a fact means for service is health's.
 
+mod caught;
 mod clock;
 mod device;
 mod disk;
@@ -11,6 +12,7 @@ mod position;
 mod service_manager;
 mod simulated_disk;
 
+pub use caught::{catch, is_caught};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use device::{
     ClockStatus, Device, DeviceFacts, Gravity, Motion, PowerFacts, Reserve, StorageFacts, clock_status,

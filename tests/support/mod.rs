@@ -130,6 +130,14 @@ impl Mosquitto {
         }
     }
 
+    /// Has it save what it retains now, which a kill would take from it otherwise.
+    pub fn save(&self) {
+        let saved = self.folder.path().join("mosquitto.db");
+        let _ = std::fs::remove_file(&saved);
+        self.signal("-USR1");
+        eventually("mosquitto has saved", || saved.exists());
+    }
+
     /// Stops it where it is; connections stay open and nothing answers.
     pub fn freeze(&self) {
         self.signal("-STOP");
