@@ -73,6 +73,8 @@ pub(super) struct Evidence<'a> {
     /// The newest look.
     pub look: &'a Mat,
     pub now: Timestamp,
+    /// Whether a dark picture was bright less than half a minute before: no night falls so fast.
+    pub dark_suddenly: bool,
     /// Whether the scene lies where it did: else cells show their neighbours.
     pub aim_holds: bool,
 }
@@ -139,6 +141,9 @@ impl Evidence<'_> {
             dark if dark < NIGHT => {
                 if references.is_some_and(|all| all.is_dark_at(self.now)) {
                     return None;
+                }
+                if self.dark_suddenly {
+                    return Some((Reason::ViewCovered, detail));
                 }
                 let lamp = references.is_some_and(|all| all.in_light(Light::InfraRed).any(lit));
                 if lamp { Reason::LampDead } else { Reason::ViewDark }

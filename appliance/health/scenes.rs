@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opencv::core::{self, Mat, Rect, Scalar, Size};
+use opencv::core::{self, Mat, Point, Rect, Scalar, Size};
 use opencv::imgcodecs;
 use opencv::imgproc::{self, INTER_LINEAR};
 use opencv::prelude::*;
@@ -28,13 +28,27 @@ pub struct Pose {
     pub scale: f64,
     pub gain: f64,
     pub blur_px: f64,
+    /// Light that haze adds to every sample.
+    pub haze: f64,
+    /// Drops on the window, each as wide as a tenth of the picture.
+    pub drops: i32,
     /// Share of the picture that is covered from the left.
     pub covered: f32,
 }
 
 impl Default for Pose {
     fn default() -> Self {
-        Self { x: 0.0, y: 0.0, turned_deg: 0.0, scale: 1.0, gain: 1.0, blur_px: 0.0, covered: 0.0 }
+        Self {
+            x: 0.0,
+            y: 0.0,
+            turned_deg: 0.0,
+            scale: 1.0,
+            gain: 1.0,
+            blur_px: 0.0,
+            haze: 0.0,
+            drops: 0,
+            covered: 0.0,
+        }
     }
 }
 
@@ -76,8 +90,16 @@ impl Camera {
             imgproc::gaussian_blur_def(&view, &mut blurred, Size::new(0, 0), pose.blur_px).unwrap();
             view = blurred;
         }
+        let mut drops = Mat::new_size_with_default(size, core::CV_8U, Scalar::default()).unwrap();
+        for drop in 0..pose.drops {
+            let middle = Point::new((drop * 347 + 150) % 1280, (drop * 211 + 100) % 720);
+            imgproc::circle(&mut drops, middle, 64, Scalar::all(255.0), -1, imgproc::LINE_8, 0).unwrap();
+        }
+        let mut unfocused = Mat::default();
+        imgproc::gaussian_blur_def(&view, &mut unfocused, Size::new(0, 0), 6.0).unwrap();
+        unfocused.copy_to_masked(&mut view, &drops).unwrap();
         let mut lit = Mat::default();
-        view.convert_to(&mut lit, core::CV_16S, pose.gain, 0.0).unwrap();
+        view.convert_to(&mut lit, core::CV_16S, pose.gain, pose.haze).unwrap();
         if pose.covered > 0.0 {
             let part = Rect::new(0, 0, (WIDTH as f32 * pose.covered) as i32, HEIGHT);
             Mat::roi_mut(&mut lit, part).unwrap().set_to(&Scalar::all(60.0), &core::no_array()).unwrap();

@@ -19,6 +19,12 @@ const LOOK_WIDTH: i32 = 640;
 /// Samples at least so bright are burnt out.
 const BURNT: f64 = 250.0;
 
+/// Looks of which the quietest tells the sensor's noise.
+const QUIET_WITHIN: usize = 20;
+
+/// Mean luma of a cell that is neither black nor burnt out, where noise would be cut off.
+const EXPOSED: std::ops::RangeInclusive<f32> = 8.0..=230.0;
+
 /// Weight of a new look in what is told of a cell: a passing car is gone from it in a few seconds.
 const FADE: f32 = 0.25;
 
@@ -63,6 +69,8 @@ pub(super) struct ViewWatch {
     before: Option<Mat>,
     /// Of the last looks: what became of the picture since the one before.
     changes: VecDeque<Change>,
+    /// And by how much the quietest cells differed.
+    differences: VecDeque<f32>,
     pub texture: Texture,
     /// Share of burnt out samples by cell.
     pub burnt: Vec<f32>,
@@ -82,7 +90,8 @@ impl ViewWatch {
         if self.before.as_ref().is_some_and(|before| before.size().ok() != look.picture.size().ok()) {
             *self = Self::default();
         }
-        let (change, noise) = self.changed(&look.picture)?;
+        let (change, difference) = self.changed(&look.picture)?;
+        let noise = self.noise(difference);
         if self.changes.len() == FROZEN_WINDOW {
             self.changes.pop_front();
         }
@@ -122,10 +131,10 @@ impl ViewWatch {
             && !self.changes.contains(&Change::Changed)
     }
 
-    /// What became of the picture since the look before, and the variance of the sensor's noise: that of the quietest
-    /// quarter of the cells, which nothing moves in.
-    fn changed(&self, picture: &Mat) -> Result<(Change, f32), HealthError> {
-        let Some(before) = &self.before else { return Ok((Change::Changed, 0.0)) };
+    /// What became of the picture since the look before, and by what variance the quietest tenth of the exposed cells
+    /// differ, which nothing moves in.
+    fn changed(&self, picture: &Mat) -> Result<(Change, Option<f32>), HealthError> {
+        let Some(before) = &self.before else { return Ok((Change::Changed, None)) };
         let mut difference = Mat::default();
         core::absdiff(before, picture, &mut difference)?;
         let share = core::count_non_zero(&difference)? as f32 / picture.total() as f32;
@@ -137,9 +146,20 @@ impl ViewWatch {
         };
         let mut squared = Mat::default();
         core::multiply(&difference, &difference, &mut squared, 0.5, core::CV_32F)?;
-        let mut variances = grid::cells(&squared, picture)?;
+        let cells = grid::cells(&squared, picture)?.into_iter().zip(grid::cells(picture, picture)?);
+        let mut variances: Vec<f32> =
+            cells.filter(|(_, light)| EXPOSED.contains(light)).map(|(variance, _)| variance).collect();
         variances.sort_by(f32::total_cmp);
-        Ok((change, variances[variances.len() / 4]))
+        Ok((change, variances.get(variances.len() / 10).copied()))
+    }
+
+    /// Wind moves fine gravel as much as noise does, but not at every look; the sensor's noise is always there.
+    fn noise(&mut self, difference: Option<f32>) -> f32 {
+        if self.differences.len() == QUIET_WITHIN {
+            self.differences.pop_front();
+        }
+        self.differences.extend(difference);
+        self.differences.iter().copied().min_by(f32::total_cmp).unwrap_or(0.0)
     }
 }
 
