@@ -18,7 +18,7 @@
 //!   raise, scaled to 30 days.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ impl Unit {
 type Seen = Option<u64>;
 
 impl Bench<'_> {
-    fn unit(&mut self, photograph: &PathBuf, seed: u64) -> Unit {
+    fn unit(&mut self, photograph: &Path, seed: u64) -> Unit {
         let street = Street::over(photograph, self.cars.clone(), seed);
         let watch = CameraWatch::new(CameraId::parse("lane-1").expect("a plain name"), None, None);
         let service = Service::new(Kept::default(), street.now());
@@ -124,7 +124,7 @@ impl Bench<'_> {
     }
 
     /// Poses in all kinds of light.
-    fn poses(&mut self, photograph: &PathBuf, seed: u64, errors: &mut Errors) {
+    fn poses(&mut self, photograph: &Path, seed: u64, errors: &mut Errors) {
         let mut unit = self.unit(photograph, seed);
         for air in [
             Air { gain: unit.street.chance.between(0.6, 1.3), shadows: 2, ..Air::default() },
@@ -146,7 +146,7 @@ impl Bench<'_> {
     }
 
     /// One turn and one change of zoom, each from the verified aim.
-    fn moves(&mut self, photograph: &PathBuf, seed: u64, moved: &mut Vec<Seen>) {
+    fn moves(&mut self, photograph: &Path, seed: u64, moved: &mut Vec<Seen>) {
         for zoom in [false, true] {
             let mut unit = self.unit(photograph, 1000 + 2 * seed + u64::from(zoom));
             let chance = &mut unit.street.chance;
@@ -168,7 +168,7 @@ impl Bench<'_> {
         }
     }
 
-    fn harms(&mut self, photograph: &PathBuf, seed: u64, harmed: &mut Vec<Seen>) {
+    fn harms(&mut self, photograph: &Path, seed: u64, harmed: &mut Vec<Seen>) {
         for (number, harm) in [Harm::Covered, Harm::Defocused(3.0)].into_iter().enumerate() {
             let mut unit = self.unit(photograph, 2000 + 2 * seed + number as u64);
             let gain = unit.street.chance.between(0.7, 1.2);
@@ -189,7 +189,7 @@ impl Bench<'_> {
     }
 
     /// The stream shows one picture for ever, which its encoder sends anew every ten seconds, a little different.
-    fn freeze(&mut self, photograph: &PathBuf, seed: u64) -> Seen {
+    fn freeze(&mut self, photograph: &Path, seed: u64) -> Seen {
         let mut unit = self.unit(photograph, seed);
         let still = unit.street.frame();
         let still = Mat::new_rows_cols_with_bytes::<u8>(street::HEIGHT, street::WIDTH, still.luma().data)
@@ -226,7 +226,7 @@ impl Bench<'_> {
     }
 
     /// Processor seconds for each second of an undisturbed camera.
-    fn cost(&mut self, photograph: &PathBuf) {
+    fn cost(&mut self, photograph: &Path) {
         const SECONDS: u64 = 400;
         let mut unit = self.unit(photograph, 5000);
         let frames: Vec<Frame> = (0..12).map(|_| unit.street.frame()).collect();
@@ -239,7 +239,7 @@ impl Bench<'_> {
         self.figures.insert("health_cpu_share".into(), (cpu_seconds() - before) / SECONDS as f64);
     }
 
-    fn hour(&mut self, unit: &mut Unit, day: u64, hour: u64, photograph: &PathBuf) -> u32 {
+    fn hour(&mut self, unit: &mut Unit, day: u64, hour: u64, photograph: &Path) -> u32 {
         let air = air(&mut unit.street.chance, day + hour / 24, hour % 24);
         unit.street.traffic = if matches!(hour % 24, 7..=9 | 16..=18) { 15.0 } else { 4.0 };
         unit.street.skip(7200 - LOOKS_AN_HOUR);
@@ -273,7 +273,7 @@ fn air(chance: &mut street::Chance, day: u64, hour: u64) -> Air {
     let jitter = chance.between(0.9, 1.1);
     match sun {
         // Every other night is one under an infra-red lamp, which brings the street up flat.
-        night if night < -0.25 && day % 2 == 0 => {
+        night if night < -0.25 && day.is_multiple_of(2) => {
             Air { gain: 0.45 * jitter, gamma: 0.8, veil: 8.0, noise: 4.0, quality, wind, ..Air::default() }
         }
         night if night < -0.25 => {
@@ -287,7 +287,7 @@ fn air(chance: &mut street::Chance, day: u64, hour: u64) -> Air {
             gain: (0.6 + 0.5 * day_light) * jitter,
             gamma: chance.between(0.85, 1.15),
             veil: if day % 7 == 4 { 30.0 } else { 0.0 },
-            shadows: if day % 3 == 0 { 3 } else { 1 },
+            shadows: if day.is_multiple_of(3) { 3 } else { 1 },
             rain: day % 6 == 5,
             noise: 2.0,
             quality,
@@ -341,7 +341,7 @@ fn tell_seen(figures: &mut BTreeMap<String, f64>, name: &str, seen: &[Seen], wit
     figures.insert(format!("{name}_after_s_median"), times[times.len() / 2] as f64);
 }
 
-fn tell_missed(seen: Seen, photograph: &PathBuf, what: impl Fn() -> String) {
+fn tell_missed(seen: Seen, photograph: &Path, what: impl Fn() -> String) {
     if seen.is_none() {
         println!("missed, {}: {}", photograph.display(), what());
     }
