@@ -24,6 +24,7 @@ mod service;
 mod similarity;
 mod smear;
 mod view;
+mod yields;
 
 pub use camera::{CameraView, CameraWatch};
 pub use canary::{Canary, CanaryReport, Stage, TestPlate, Timing, Whereabouts, place};
@@ -40,6 +41,7 @@ pub use report::{
 pub use service::{Change, Damage, Finding, Kept, ReturnRefused, Service, ServiceState, Standing};
 pub use smear::PlateBlur;
 pub use view::ViewMeasure;
+pub use yields::{Learned, Passed, UNSURE_BELOW, YieldReport, YieldWatch};
 
 /// A check that could not be made.
 #[derive(Debug, thiserror::Error)]

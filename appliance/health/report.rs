@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::camera::CameraView;
 use super::canary::CanaryReport;
+use super::yields::YieldReport;
 use super::{Finding, Reason, ServiceState, Standing};
 use crate::alert::Verdict;
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
@@ -151,6 +152,9 @@ pub struct CameraReport {
     /// How the unit's own test plate fares; none where it is turned off.
     #[serde(default)]
     pub canary: Option<CanaryReport>,
+    /// What was read in the last whole hour, against what is usual.
+    #[serde(default)]
+    pub yields: YieldReport,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ fn camera(name: &str, streaming: bool) -> CameraReport {
         vision_ms: 12.0,
         frames_skipped: 0,
         canary: None,
+        yields: YieldReport::default(),
     }
 }
 

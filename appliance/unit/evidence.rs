@@ -14,7 +14,7 @@ use super::duty::Duty;
 use super::news::{Glance, News};
 use super::pulse::Pulse;
 use super::read_record::ReadRecord;
-use super::sight::Passed;
+use super::sight::Handed;
 use super::tally::Tally;
 use crate::alert::{Alert, Alerts, Urgency};
 use crate::audit::{Audit, Event, Who};
@@ -83,19 +83,19 @@ pub struct Evidence {
 
 impl Evidence {
     /// Starts the thread; it ends when every sender of `reads` is gone.
-    pub fn start(self, reads: Receiver<Passed>) -> std::io::Result<JoinHandle<()>> {
+    pub fn start(self, reads: Receiver<Handed>) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("evidence".into()).spawn(move || self.run(&reads))
     }
 
-    fn run(mut self, reads: &Receiver<Passed>) {
+    fn run(mut self, reads: &Receiver<Handed>) {
         let mut swept = self.clock.now();
         loop {
             let passed = reads.recv_timeout(PATIENCE);
             let now = self.clock.now();
             self.pulse.beat(now);
             match passed {
-                Ok(Passed::Vehicle(verdict)) => self.take(&verdict, now),
-                Ok(Passed::Canary(read)) => {
+                Ok(Handed::Vehicle(verdict)) => self.take(&verdict, now),
+                Ok(Handed::Canary(read)) => {
                     read.pass(&self.unit, &self.hotlist, &self.alerts, &self.records, now);
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -85,6 +85,7 @@ impl Guard {
             self.note_links(&mut links);
             self.note_damage(&mut damaged);
             self.keep_learned();
+            self.count_yields(now);
             for canary in self.cameras.iter().filter_map(|camera| camera.sight.canary.as_ref()) {
                 canary.follow(&self.records, now);
             }
@@ -153,6 +154,7 @@ impl Guard {
         let mut findings = facts.findings(&self.config, self.place.config());
         for (camera, report) in self.cameras.iter().zip(&report.cameras) {
             findings.extend(camera.sight.watch().findings(report.streaming));
+            findings.extend(camera.sight.yields().findings(&report.camera));
             findings.extend(camera.sight.canary.as_ref().and_then(|canary| canary.finding(&report.camera)));
         }
         findings
@@ -177,6 +179,20 @@ impl Guard {
                 && let Err(error) = self.saved.keep_aim(&camera.sight.camera, &references)
             {
                 error!(%error, "what a camera learned is lost at the next start");
+            }
+        }
+    }
+
+    /// Once an hour there is something new to keep: a power cut costs the hour that was being counted, and the whole one
+    /// before where the disk refused it.
+    fn count_yields(&self, now: Moment) {
+        for Watched { capture, sight } in self.cameras.iter() {
+            let watched = matches!(capture.status().state, LinkState::Streaming(_));
+            let mut yields = sight.yields();
+            if yields.tick(sight.take_passed(), watched, now)
+                && let Err(error) = self.saved.keep_yields(&sight.camera, yields.learned())
+            {
+                error!(%error, "what is usual on a camera is lost at the next start");
             }
         }
     }
@@ -263,6 +279,7 @@ impl Watched {
             vision_ms: self.sight.look_time().as_secs_f32() * 1000.0,
             frames_skipped: self.sight.frames.dropped(),
             canary: self.sight.canary.as_ref().map(Flight::report),
+            yields: self.sight.yields().report(),
         }
     }
 }

@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
 use tracing::warn;
@@ -43,7 +44,7 @@ use crate::config::{Config, ConfigError};
 use crate::console::{Console, Refused};
 use crate::crypto::{SealError, UnitKey};
 use crate::delivery::{Delivery, DeliveryError, tls};
-use crate::health::{CameraWatch, Service, Timing};
+use crate::health::{CameraWatch, Service, Timing, YieldWatch};
 use crate::record::{RecordError, Records};
 use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
 use crate::vision::{Vision, VisionError};
@@ -207,10 +208,17 @@ impl Unit {
         for camera in &config.camera {
             let view_angle_deg = camera.view_angle_deg.map(ViewAngle::degrees);
             let watch = CameraWatch::new(camera.name.clone(), view_angle_deg, saved.aim(&camera.name)?);
+            let yields = YieldWatch::new(saved.yields(&camera.name)?, TimeZone::system());
             let timing = Timing::of(&config.health, !config.delivery.receivers.is_empty());
             let canary = timing.map(|timing| canary::Flight::new(timing, clock.now()));
-            let sight =
-                Arc::new(Sight::new(camera.name.clone(), view_angle_deg, watch, canary, clock.as_ref()));
+            let sight = Arc::new(Sight::new(
+                camera.name.clone(),
+                view_angle_deg,
+                watch,
+                yields,
+                canary,
+                clock.as_ref(),
+            ));
             let eyes = Vision::load(&config.vision)?;
             vision.push(sight.start(eyes, config.passage.clone(), reads.clone(), clock.clone())?);
             let capture = Capture::start(camera.clone(), clock.clone(), sight.frames.clone())?;

@@ -12,7 +12,7 @@ use super::answers::Remembered;
 use super::place::Stance;
 use crate::console::{Deployed, ListsChecked};
 use crate::crypto::{Digest, SealKey, UnitKey};
-use crate::health::{Kept, References};
+use crate::health::{Kept, Learned, References};
 use crate::system::write_durably;
 use crate::words::CameraId;
 
@@ -91,6 +91,14 @@ impl Saved {
 
     pub fn keep_stance(&self, stance: &Stance) -> Result<(), SavedError> {
         self.store("stance.json", stance)
+    }
+
+    pub fn yields(&self, camera: &CameraId) -> Result<Option<Learned>, SavedError> {
+        self.load(&yields_file(camera))
+    }
+
+    pub fn keep_yields(&self, camera: &CameraId, learned: &Learned) -> Result<(), SavedError> {
+        self.store(&yields_file(camera), learned)
     }
 
     pub fn lists_checked(&self) -> Result<Option<ListsChecked>, SavedError> {
@@ -173,6 +181,10 @@ enum Opened<T> {
     Whole(T),
     Absent,
     Damaged,
+}
+
+fn yields_file(camera: &CameraId) -> String {
+    format!("yields-{camera}.json")
 }
 
 fn aim_file(camera: &CameraId) -> String {

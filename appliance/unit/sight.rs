@@ -14,7 +14,7 @@ use super::live;
 use super::pulse::Pulse;
 use crate::capture::{Frame, Latest};
 use crate::console::LivePicture;
-use crate::health::CameraWatch;
+use crate::health::{CameraWatch, Passed, UNSURE_BELOW, YieldWatch};
 use crate::passage::{self, Passages, Verdict};
 use crate::system::Clock;
 use crate::vision::{Corners, MotionGate, Sighting, Vision};
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const LIVE_EVERY: Duration = Duration::from_millis(120);
 
 /// What vision hands on to be decided.
-pub enum Passed {
+pub enum Handed {
     Vehicle(Verdict),
     Canary(CanaryRead),
 }
@@ -41,6 +41,9 @@ pub struct Sight {
     /// What the picture's width spans, if anybody has said.
     view_angle_deg: Option<f32>,
     watch: Mutex<CameraWatch>,
+    /// Since it was last taken.
+    passed: Mutex<Passed>,
+    yields: Mutex<YieldWatch>,
     live: watch::Sender<Option<Arc<LivePicture>>>,
     look_micros: AtomicU32,
     stop: AtomicBool,
@@ -51,6 +54,7 @@ impl Sight {
         camera: CameraId,
         view_angle_deg: Option<f32>,
         watch: CameraWatch,
+        yields: YieldWatch,
         canary: Option<Flight>,
         clock: &dyn Clock,
     ) -> Self {
@@ -61,6 +65,8 @@ impl Sight {
             canary,
             view_angle_deg,
             watch: Mutex::new(watch),
+            passed: Mutex::default(),
+            yields: Mutex::new(yields),
             live: watch::Sender::new(None),
             look_micros: AtomicU32::new(0),
             stop: AtomicBool::new(false),
@@ -72,7 +78,7 @@ impl Sight {
         self: &Arc<Self>,
         vision: Vision,
         passage: passage::Config,
-        reads: SyncSender<Passed>,
+        reads: SyncSender<Handed>,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<JoinHandle<()>> {
         let sight = Arc::clone(self);
@@ -91,6 +97,34 @@ impl Sight {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What passed since this was last asked.
+    pub fn take_passed(&self) -> Passed {
+        std::mem::take(&mut *self.passed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The check of this camera's yield.
+    pub fn yields(&self) -> MutexGuard<'_, YieldWatch> {
+        self.yields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, eye: &mut Eye, verdicts: &[Verdict]) {
+        let unreadable = eye.passages.counts().unreadable;
+        let mut passed = Passed {
+            unread: (unreadable - eye.unreadable) as u32,
+            stir: eye.gate.take_stir(),
+            ..Passed::default()
+        };
+        eye.unreadable = unreadable;
+        for verdict in verdicts {
+            if let Verdict::Final(read) = verdict {
+                let sure = read.candidates.first().map_or(0.0, |best| best.probability.value());
+                passed.reads += 1;
+                passed.unsure += u32::from(sure < UNSURE_BELOW);
+            }
+        }
+        *self.passed.lock().unwrap_or_else(PoisonError::into_inner) += passed;
+    }
+
     /// The newest picture with what was found in it; encoded only while somebody looks.
     pub fn live(&self) -> watch::Receiver<Option<Arc<LivePicture>>> {
         self.live.subscribe()
@@ -101,23 +135,34 @@ impl Sight {
         Duration::from_micros(self.look_micros.load(Ordering::Relaxed).into())
     }
 
-    fn run(&self, vision: Vision, passage: passage::Config, reads: &SyncSender<Passed>, clock: &dyn Clock) {
+    fn run(&self, vision: Vision, passage: passage::Config, reads: &SyncSender<Handed>, clock: &dyn Clock) {
         let canary = self.canary.clone().map(|flight| CanaryEye::new(flight, passage.clone()));
         let passages = Passages::new(passage);
-        let mut eye =
-            Eye { vision, passages, gate: MotionGate::default(), seen: Vec::new(), canary, shown: None };
+        let mut eye = Eye {
+            vision,
+            passages,
+            gate: MotionGate::default(),
+            seen: Vec::new(),
+            canary,
+            unreadable: 0,
+            shown: None,
+        };
         while !self.stop.load(Ordering::Relaxed) {
             self.pulse.beat(clock.now());
             let passed = match self.frames.take(PATIENCE) {
                 Some(frame) => self.see(&mut eye, &frame),
-                None => passed(eye.passages.tick(clock.now())),
+                None => {
+                    let verdicts = eye.passages.tick(clock.now());
+                    self.count(&mut eye, &verdicts);
+                    passed(verdicts)
+                }
             };
             hand_on(passed, reads);
         }
         hand_on(passed(eye.passages.finish()), reads);
     }
 
-    fn see(&self, eye: &mut Eye, frame: &Frame) -> Vec<Passed> {
+    fn see(&self, eye: &mut Eye, frame: &Frame) -> Vec<Handed> {
         if let Err(error) = self.watch().see(frame) {
             warn!(camera = %self.camera, %error, "a frame could not be examined");
         }
@@ -129,12 +174,13 @@ impl Sight {
         } else {
             self.look(eye, frame, is_watched)
         };
+        self.count(eye, &verdicts);
         let canary = eye.canary.as_mut().and_then(|canary| {
             verdicts.iter().for_each(|verdict| canary.note(verdict));
             canary.see(&mut eye.vision, frame, calm, &eye.seen)
         });
         let mut passed = passed(verdicts);
-        passed.extend(canary.map(Passed::Canary));
+        passed.extend(canary.map(Handed::Canary));
         passed
     }
 
@@ -174,16 +220,18 @@ struct Eye {
     /// The plates of the last look.
     seen: Vec<Corners>,
     canary: Option<CanaryEye>,
+    /// Vehicles counted so far that could not be read.
+    unreadable: u64,
     /// When the live picture was last encoded.
     shown: Option<Moment>,
 }
 
-fn passed(verdicts: Vec<Verdict>) -> Vec<Passed> {
-    verdicts.into_iter().map(Passed::Vehicle).collect()
+fn passed(verdicts: Vec<Verdict>) -> Vec<Handed> {
+    verdicts.into_iter().map(Handed::Vehicle).collect()
 }
 
 /// Waits where the next stage is busy: frames are skipped meanwhile, reads never.
-fn hand_on(passed: Vec<Passed>, reads: &SyncSender<Passed>) {
+fn hand_on(passed: Vec<Handed>, reads: &SyncSender<Handed>) {
     for passed in passed {
         if reads.send(passed).is_err() {
             // The receiver outlives us unless its thread failed, which ends the program.

@@ -26,6 +26,7 @@ const STILL_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct MotionGate {
     looked_at: Option<(Moment, Blocks)>,
+    stir: f32,
 }
 
 /// Mean grey of each block, and of all.
@@ -39,14 +40,27 @@ impl MotionGate {
     /// Whether to look at this frame; if so, it is what the next ones are compared with.
     pub fn opens(&mut self, luma: Plane<'_>, taken: Moment) -> bool {
         let now = Blocks::of(luma);
-        let opens = self
-            .looked_at
-            .as_ref()
-            .is_none_or(|(last, before)| taken.since(last) >= STILL_INTERVAL || now.has_moved(before));
+        let (mut opens, mut moved) = (true, 0.0);
+        if let Some((last, before)) = &self.looked_at {
+            let changed = now.changed(before);
+            let since = taken.since(last);
+            if changed >= CHANGED_MIN {
+                moved = changed as f32 / now.means.len() as f32 * since.min(STILL_INTERVAL).as_secs_f32();
+            }
+            opens = changed >= CHANGED_MIN || since >= STILL_INTERVAL;
+        }
         if opens {
+            self.stir += moved;
             self.looked_at = Some((taken, now));
         }
         opens
+    }
+}
+
+impl MotionGate {
+    /// How much has moved since this was last asked: the share of the picture that did, summed over seconds.
+    pub fn take_stir(&mut self) -> f32 {
+        std::mem::take(&mut self.stir)
     }
 }
 
@@ -73,12 +87,15 @@ impl Blocks {
         Self { size: (luma.width, luma.height), means, mean }
     }
 
-    fn has_moved(&self, before: &Self) -> bool {
+    /// How many blocks differ; all of them in a picture of another size.
+    fn changed(&self, before: &Self) -> usize {
+        if self.size != before.size {
+            return self.means.len().max(CHANGED_MIN);
+        }
         // What changes everywhere alike is a cloud or the camera's exposure.
         let brightened = self.mean - before.mean;
         let changed = |(now, before): &(&f32, &f32)| (*now - *before - brightened).abs() > CHANGE;
-        self.size != before.size
-            || self.means.iter().zip(&before.means).filter(changed).take(CHANGED_MIN).count() == CHANGED_MIN
+        self.means.iter().zip(&before.means).filter(changed).count()
     }
 }
 
