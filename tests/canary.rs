@@ -101,9 +101,15 @@ impl Listener {
             let subscriptions = Subscriptions { filters, renew: true };
             let mut link = Link::open(&broker, "listener", None, &subscriptions).await.unwrap();
             ready.send(()).unwrap();
-            while let LinkEvent::Arrived(arrival) = link.next().await {
-                keep.lock().unwrap().push((arrival.topic().to_owned(), arrival.payload().to_vec()));
-                link.accept(&arrival).unwrap();
+            loop {
+                match link.next().await {
+                    LinkEvent::Arrived(arrival) => {
+                        keep.lock().unwrap().push((arrival.topic().to_owned(), arrival.payload().to_vec()));
+                        link.accept(&arrival).unwrap();
+                    }
+                    LinkEvent::Lost(_) => return,
+                    _ => {}
+                }
             }
         });
         is_ready.recv().unwrap();
