@@ -12,6 +12,10 @@ pub struct Config {
     /// How long a plate may be out of sight before its passage is over. Default 2000. Raise it where
     /// vehicles often hide each other; lower it where the final read must come sooner.
     pub window_ms: NonZeroU32,
+    /// How long a plate must be out of sight before its vehicle's read is told early although its vote is not sure:
+    /// from the last frame with the car to its alert no more may pass. Default 120, two frames at 15 a second. Raise
+    /// it where plates flicker and doubtful alerts are corrected too often.
+    pub unseen_ms: NonZeroU32,
     /// How long after a passage the same plate still counts as the same vehicle. Default 8000. Raise it
     /// where vehicles manoeuvre in front of the camera.
     pub recall_ms: u32,
@@ -37,6 +41,7 @@ impl Default for Config {
         }
         Self {
             window_ms: nonzero(2000),
+            unseen_ms: nonzero(120),
             recall_ms: 8000,
             standing_ms: nonzero(120_000),
             sure: Probability::clamped(0.95),
@@ -49,6 +54,10 @@ impl Default for Config {
 impl Config {
     pub(super) fn window(&self) -> Duration {
         Duration::from_millis(self.window_ms.get().into())
+    }
+
+    pub(super) fn unseen(&self) -> Duration {
+        Duration::from_millis(self.unseen_ms.get().into())
     }
 
     pub(super) fn recall(&self) -> Duration {

@@ -3,8 +3,9 @@
 //! Owns the following of plates through frames and the vote over their sightings. Must not know how a
 //! plate was found, nor what becomes of a read.
 //!
-//! A vehicle's read is told twice under one id: *early*, as soon as its vote is sure, so that an alert
-//! need not wait for the vehicle to leave; and *final*, when it has left, which is the read to keep.
+//! A vehicle's read is told twice under one id: *early*, as soon as its vote is sure or its plate is out of sight, so
+//! that an alert need not wait for the vehicle to leave; and *final*, when it has left for good, which is the read
+//! to keep.
 
 mod config;
 mod kinship;
@@ -26,8 +27,9 @@ pub use passages::{Counts, Passages};
 /// What is known of a vehicle that passes.
 #[derive(Clone)]
 pub enum Verdict {
-    /// The vote is sure while the vehicle may still be in view: decide about alerts now. At most one
-    /// for each vehicle, and its final read follows.
+    /// Decide about alerts now: the vote is sure while the vehicle may still be in view (once for each vehicle, and
+    /// its final read follows); or it is not, and the plate went out of sight (again each time it comes back into
+    /// sight before that; a vehicle whose read was told under another id gets no final read).
     Early(Read),
     /// The vehicle has left, or has stood long enough: the read to keep. Exactly one for each vehicle
     /// that could be read; under its early read's id if there was one, whose text it may correct.

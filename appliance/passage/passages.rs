@@ -66,6 +66,7 @@ impl Passages {
         let has_left = |track: &Track| now.since(&track.last) > window;
         let left: Vec<Track> = self.tracks.extract_if(.., |track| has_left(track)).collect();
         let mut verdicts = self.close_all(left);
+        verdicts.extend(self.tell_doubtful(&now));
         let stands_long =
             |track: &Track| track.stage != Stage::Done && track.last.since(&track.first) > standing;
         while let Some(index) = self.tracks.iter().position(stands_long) {
@@ -111,7 +112,7 @@ impl Passages {
         let mut verdicts = Vec::new();
         for index in 0..self.tracks.len() {
             let track = &self.tracks[index];
-            let is_sure = track.stage == Stage::Untold
+            let is_sure = track.stage.is_open()
                 && track.last == *taken
                 && track.sightings >= self.config.sure_sightings.get()
                 && track.confidence() >= self.config.sure;
@@ -124,6 +125,26 @@ impl Passages {
             } else if let Some(read) = track.read() {
                 self.tracks[index].stage = Stage::ToldEarly;
                 verdicts.push(Verdict::Early(read));
+            }
+        }
+        verdicts
+    }
+
+    /// The reads of vehicles that went out of sight before their vote was sure: an alert must not wait to see
+    /// whether they come back.
+    fn tell_doubtful(&mut self, now: &Moment) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        for index in 0..self.tracks.len() {
+            let track = &self.tracks[index];
+            let has_news = match track.stage {
+                Stage::Untold => true,
+                Stage::ToldDoubtful(sightings) => track.sightings > sightings,
+                Stage::ToldEarly | Stage::Done => false,
+            };
+            let is_unseen = now.since(&track.last) > self.config.unseen();
+            if has_news && is_unseen && self.is_readable(track) && !self.was_told(track) {
+                verdicts.extend(track.read().map(Verdict::Early));
+                self.tracks[index].stage = Stage::ToldDoubtful(track.sightings);
             }
         }
         verdicts
@@ -144,18 +165,20 @@ impl Passages {
                 None
             }
             Stage::ToldEarly => track.read().map(|read| self.tell_final(track, read)),
-            Stage::Untold if self.was_told(track) => {
+            Stage::Untold | Stage::ToldDoubtful(_) if self.was_told(track) => {
                 self.counts.returned += 1;
                 self.remember(track);
                 None
             }
-            Stage::Untold => match track.read().filter(|_| self.is_readable(track)) {
-                Some(read) => Some(self.tell_final(track, read)),
-                None => {
-                    self.counts.unreadable += 1;
-                    None
+            Stage::Untold | Stage::ToldDoubtful(_) => {
+                match track.read().filter(|_| self.is_readable(track)) {
+                    Some(read) => Some(self.tell_final(track, read)),
+                    None => {
+                        self.counts.unreadable += 1;
+                        None
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -175,7 +198,7 @@ impl Passages {
     fn was_told(&self, track: &Track) -> bool {
         let ended =
             self.told.iter().any(|told| track.is_same_vehicle(&told.first, &told.last, &told.reading));
-        let open = self.tracks.iter().filter(|other| other.id != track.id && other.stage != Stage::Untold);
+        let open = self.tracks.iter().filter(|other| other.id != track.id && !other.stage.is_open());
         ended
             || open
                 .into_iter()

@@ -81,6 +81,24 @@ fn a_vehicle_is_told_early_and_finally_under_one_id() {
 }
 
 #[test]
+fn one_that_leaves_before_its_vote_is_sure_is_told_at_once_and_finally_under_one_id() {
+    let mut passages = Passages::new(Config::default());
+    let seen = |passages: &mut Passages, seconds: f32| {
+        passages.see(&frame(seconds), vec![sighting("ABC123", 7.0, (300.0, 300.0), 80.0)])
+    };
+    // Two frames are too few to be sure by.
+    assert!(seen(&mut passages, 1.0).is_empty() && seen(&mut passages, 1.07).is_empty());
+    let mut tick = |seconds: f32| passages.tick(frame(seconds).taken);
+    assert!(tick(1.15).is_empty(), "it may only flicker");
+    let early = tick(1.2);
+    let [Verdict::Early(early)] = &early[..] else { panic!("early, out of sight for 130 ms") };
+    assert!(tick(1.3).is_empty(), "once, as long as nothing more is seen");
+    let last = tick(3.2);
+    let [Verdict::Final(last)] = &last[..] else { panic!("and finally") };
+    assert_eq!((early.id, early.sightings), (last.id, last.sightings));
+}
+
+#[test]
 fn two_side_by_side_give_one_read_each() {
     let (left, right) = (drives_up(0.5, 300.0), drives_up(0.6, 700.0));
     assert_eq!(texts(&drive(8, &[("ABC123", &left), ("XYZ987", &right)])), ["ABC123", "XYZ987"]);

@@ -47,6 +47,8 @@ pub(super) struct Track {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Untold,
+    /// Told when it went out of sight after so many sightings; its vote was not sure.
+    ToldDoubtful(u32),
     ToldEarly,
     /// Its final read is out, or it is a vehicle whose read was told under another id.
     Done,
@@ -73,6 +75,13 @@ struct Best {
     width_px: f32,
     sharpness: f32,
     scene: Frame,
+}
+
+impl Stage {
+    /// Whether nothing sure has been told.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Untold | Self::ToldDoubtful(_))
+    }
 }
 
 impl Track {
