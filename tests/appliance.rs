@@ -442,6 +442,67 @@ fn a_mistake_in_the_configuration_is_told_and_nothing_starts() {
 }
 
 #[test]
+fn a_configuration_that_nobody_keeps_is_left_and_one_that_is_kept_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start();
+    enrol(folder.path(), &broker);
+    let [here, there] = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let configuration = |console: SocketAddr, confirm_s: u32| {
+        let unit = format!("[unit]\nid = \"{UNIT}\"\nstate_dir = \"state\"\nkey_file = \"seal.key\"\n");
+        let camera = "[[camera]]\nname = \"lane-1\"\nsource = \"scene:traffic\"\n";
+        let port = broker.client(UNIT).port;
+        let broker = format!("[delivery.broker]\nport = {port}\nretry_max_s = 1\n");
+        format!("{unit}{camera}{broker}[console]\nlisten = \"{console}\"\nconfirm_s = {confirm_s}\n")
+    };
+    std::fs::write(folder.path().join("milepost.toml"), configuration(here, 120)).unwrap();
+    let mut unit = Appliance::start(folder.path());
+    let mut person = first_administrator(&unit, folder.path());
+    let listened = |unit: &Appliance, address: SocketAddr, times: usize| {
+        let line = format!("the console listens address={address}");
+        eventually(&format!("{line}, {times} times"), || unit.said().matches(&line).count() >= times);
+    };
+    let come = |address: SocketAddr| {
+        let mut client = Client::new(address, &folder.path().join("state/console"));
+        assert_eq!(client.sign_in(ADMINISTRATOR, PASSPHRASE).status, 303);
+        client
+    };
+    let propose = |person: &mut Client, text: &str| {
+        person.get("/configuration");
+        person.post("/configuration", &[("text", text)])
+    };
+
+    // What would lock everybody out is not even tried.
+    for (wrong, told) in [
+        (configuration(here, 120).replace("[console]", "[consle]"), "did you mean console"),
+        (configuration("192.0.2.7:8443".parse().unwrap(), 120), "No interface of this unit"),
+        (configuration(here, 120).replace("\"state\"", "\"elsewhere\""), "state_dir"),
+        (configuration(here, 120) + "[delivery.broker.x]\n", "delivery.broker"),
+    ] {
+        let answer = propose(&mut person, &wrong);
+        assert!(answer.status == 422 && answer.text().contains(told), "{told}: {}", answer.text());
+    }
+
+    unit.tells("WATCHDOG=1");
+    assert_eq!(propose(&mut person, &configuration(there, 1)).status, 200);
+    unit.tells("READY=1");
+    listened(&unit, there, 1);
+    unit.tells("READY=1");
+    listened(&unit, here, 2);
+    assert!(unit.said().contains("nobody kept the configuration on trial"));
+
+    let mut person = come(here);
+    assert_eq!(propose(&mut person, &configuration(there, 120)).status, 200);
+    unit.tells("READY=1");
+    listened(&unit, there, 2);
+    let mut person = come(there);
+    assert!(person.get("/configuration").text().contains("On trial until"));
+    assert_eq!(person.post("/configuration/decision", &[("decision", "keep")]).status, 303);
+    unit.kill();
+    let unit = Appliance::start(folder.path());
+    listened(&unit, there, 1);
+}
+
+#[test]
 fn check_says_what_must_be_mended_before_the_unit_can_work() {
     let folder = tempfile::tempdir().unwrap();
     let write = |text: &str| std::fs::write(folder.path().join("milepost.toml"), text).unwrap();

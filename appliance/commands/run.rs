@@ -1,17 +1,22 @@
 //! `milepost run`: the appliance.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::crypto::{Module, UnitKey};
 use crate::delivery::tls;
 use crate::system::{ServiceManager, log};
-use crate::unit::Unit;
+use crate::unit::{Again, Settings, Unit};
 
 /// Run the appliance: what systemd starts
 ///
@@ -22,16 +27,27 @@ pub struct Args {
     /// The unit's configuration; config/milepost.toml of the source explains every field
     #[arg(long, short, default_value = "/etc/milepost/milepost.toml", value_name = "FILE")]
     config: PathBuf,
+    /// Try the change that was proposed at the console; the program starts itself so
+    #[arg(long, hide = true)]
+    trial: bool,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.config)?;
     let where_logged = log::start("info");
+    let (source, config) = Source::open(&args.config, args.trial)?;
     let key = unit_key(&config)?;
+    let on_trial = source.on_trial;
+    let settings = Arc::new(Settings::new(source, config.clone(), Timestamp::now()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let again = runtime.block_on(async {
         let unit_name = config.unit.id.clone();
-        let mut unit = Unit::start(config, &key)?;
+        let mut unit = match Unit::start_with(config, &key, Some(settings.clone())) {
+            Err(error) if on_trial => {
+                error!(%error, "the unit does not start with the configuration on trial");
+                return Ok(Some(Again::WithoutTrial));
+            }
+            started => started?,
+        };
         let cryptography = Module::running(&tls::provider())?;
         info!(unit = %unit_name, version = env!("CARGO_PKG_VERSION"), %cryptography, where_logged, "started");
         if let Some(console) = unit.console()
@@ -42,12 +58,55 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         let manager = ServiceManager::from_environment();
         manager.ready();
-        until_told_to_stop().await?;
+        let again = tokio::select! {
+            told = until_told_to_stop() => told.map(|()| None)?,
+            again = until_again(&settings) => Some(again),
+        };
         info!("stopping");
-        manager.stopping();
+        if again.is_none() {
+            manager.stopping();
+        }
         unit.stop().await;
-        Ok(ExitCode::SUCCESS)
-    })
+        anyhow::Ok(again)
+    })?;
+    drop(runtime);
+    match again {
+        None => Ok(ExitCode::SUCCESS),
+        Some(again) => Err(start_anew(args, again)),
+    }
+}
+
+/// Waits until a person has another configuration tried, or a trial ends unkept.
+async fn until_again(settings: &Settings) -> Again {
+    let mut again = settings.again();
+    loop {
+        if let Some(again) = *again.borrow_and_update() {
+            return again;
+        }
+        let left = settings.until().map(|until| until.duration_since(Timestamp::now()));
+        if left.is_some_and(|left| !left.is_positive()) {
+            warn!("nobody kept the configuration on trial: the old one counts again");
+            return Again::WithoutTrial;
+        }
+        // Looked at now and then, because a person may keep it meanwhile, and wall clocks step.
+        let _ = timeout(Duration::from_secs(1), again.changed()).await;
+    }
+}
+
+/// Puts a fresh program into this process: systemd sees the same service, and nothing of the old one is left. Comes
+/// back only where that fails.
+fn start_anew(args: &Args, again: Again) -> anyhow::Error {
+    ServiceManager::from_environment().alive();
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return anyhow::Error::new(error).context("the program does not find itself"),
+    };
+    let mut command = Command::new(program);
+    command.arg("run").arg("--config").arg(&args.config);
+    if again == Again::OnTrial {
+        command.arg("--trial");
+    }
+    anyhow::Error::new(command.exec()).context("the program could not start anew")
 }
 
 /// The key that seals everything at rest: the configured file, or the systemd credential `seal-key`.

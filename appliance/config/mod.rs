@@ -4,6 +4,7 @@
 //! keys and passwords are files of their own, or systemd credentials.
 
 mod mistake;
+mod source;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use crate::words::{UnitId, UnitKind};
 use crate::{alert, capture, command, console, delivery, health, hotlist, passage, record, system, vision};
 
 pub use mistake::{ConfigError, Mistake, parse};
+pub use source::Source;
 
 /// The configuration that teaches: every field with its meaning, default, and when to change it.
 pub const SAMPLE: &str = include_str!("../../config/milepost.toml");

@@ -23,8 +23,8 @@ use super::unit::Act;
 /// The prefix makes browsers insist on `Secure`, on the path `/` and on this very host.
 const COOKIE: &str = "__Host-milepost";
 
-/// No form here comes near this; a stranger's upload ends there.
-pub const BODY_MAX: usize = 16 * 1024;
+/// Three times the configuration that explains itself; a stranger's upload ends there.
+pub const BODY_MAX: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Who is asking, for handlers behind the gate.

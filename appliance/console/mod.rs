@@ -44,10 +44,10 @@ pub use accounts::{Accounts, AccountsError, FAILURES_MAX, OneTimeCode, Role};
 pub use certificate::CertificateError;
 pub use routes::{Allowed, Kind, Route, Rule, table as routes};
 pub use unit::{
-    Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, Counted, Deployed,
-    Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView, Overview, PictureKind,
-    PlateInPicture, Purge, Records, ReferenceView, Refused, Service, ServiceChange, ServiceState, Stock,
-    StoredAlert, Subject, Unit, Verdict, Verification, Verified, Work,
+    Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, CertificateView,
+    Configuration, Counted, Deployed, Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture,
+    ManualView, Overview, PictureKind, PlateInPicture, Purge, Records, ReferenceView, Refused, Service,
+    ServiceChange, ServiceState, Stock, StoredAlert, Subject, Unit, Verdict, Verification, Verified, Work,
 };
 
 /// `[console]` in `milepost.toml`.
@@ -64,6 +64,9 @@ pub struct Config {
     /// characters. A name without a folder is first looked for among the service's systemd credentials. Default
     /// none: then only who is signed in sees them.
     pub metrics_token: MetricsToken,
+    /// Seconds within which somebody must keep a configuration that is on trial, or the unit returns to the old one.
+    /// Default 120.
+    pub confirm_s: NonZeroU32,
 }
 
 impl Default for Config {
@@ -72,6 +75,7 @@ impl Default for Config {
             listen: ListenAddress(SocketAddr::from(([127, 0, 0, 1], 8443))),
             lock_min: NonZeroU32::new(30).expect("30 is not zero"),
             metrics_token: MetricsToken::default(),
+            confirm_s: NonZeroU32::new(120).expect("120 is not zero"),
         }
     }
 }

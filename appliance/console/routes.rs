@@ -12,7 +12,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::accounts::Role;
 use super::desk::Desk;
 use super::pages::{
-    accounts, aim, alerts, audit, deployment, entrance, lists, maintenance, overview, records, screen,
+    accounts, aim, alerts, audit, configuration, deployment, entrance, lists, maintenance, overview, records,
+    screen,
 };
 use super::{answer, api, gate, live, metrics};
 
@@ -116,6 +117,10 @@ pub fn table() -> Vec<Route> {
         page("/accounts", ADMINISTRATORS, get(accounts::show)).called("Accounts"),
         form("/accounts/invitation", ADMINISTRATORS, post(accounts::invite)),
         form("/accounts/change", ADMINISTRATORS, post(accounts::change)),
+
+        page("/configuration", ADMINISTRATORS, get(configuration::show)).called("Configuration"),
+        form("/configuration", ADMINISTRATORS, post(configuration::propose)),
+        form("/configuration/decision", ADMINISTRATORS, post(configuration::decide)),
 
         page("/audit", ADMINISTRATORS, get(audit::show)).called("Audit"),
         page("/audit/export", ADMINISTRATORS, get(audit::export)),

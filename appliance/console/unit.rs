@@ -5,6 +5,7 @@
 
 mod access;
 mod maintenance;
+mod settings;
 mod stored;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, Un
 
 pub use access::{Access, Act, AuditEntry, AuditFilter, Subject};
 pub use maintenance::{Deployed, Deployment, ServiceChange, Work};
+pub use settings::{CertificateView, Configuration};
 pub use stored::{Counted, Purge, Records, Stock, StoredAlert};
 
 /// The unit as the console sees it.
@@ -87,6 +89,13 @@ pub trait Unit: Send + Sync + 'static {
     fn metrics(&self) -> Option<String>;
     /// The health of the last hours as JSON, a sample each minute; at most a week.
     fn history(&self, hours: u16) -> String;
+    fn configuration(&self) -> Configuration;
+    /// Until when the present configuration is on trial; None where it is not.
+    fn trial_until(&self) -> Option<Timestamp>;
+    /// Has the unit start anew with this text, on trial; where the console will listen then.
+    fn try_configuration(&self, text: &str, by: &PersonName) -> Result<String, Refused>;
+    /// Ends the trial: the configuration stays, or the unit starts anew with the old one.
+    fn decide_trial(&self, keep: bool, by: &PersonName) -> Result<(), Refused>;
 
     /// The latest entries of the audit log that fit, newest first.
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry>;

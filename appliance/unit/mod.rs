@@ -66,6 +66,8 @@ use sight::Sight;
 use tally::Tally;
 use window::Window;
 
+pub use window::settings::{Again, Settings};
+
 pub use news::{Glance, News};
 pub use tally::Counts as TallyCounts;
 
@@ -125,6 +127,15 @@ pub enum StartError {
 impl Unit {
     /// Starts everything, in the order of the data. Must be called within a tokio runtime.
     pub fn start(config: Config, key: &UnitKey) -> Result<Self, StartError> {
+        Self::start_with(config, key, None)
+    }
+
+    /// The same with settings that can be changed at the console, for a program that then starts anew.
+    pub fn start_with(
+        config: Config,
+        key: &UnitKey,
+        settings: Option<Arc<Settings>>,
+    ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let stop = Arc::new(AtomicBool::new(false));
         let folder = config.unit.state_dir.as_path();
@@ -265,6 +276,7 @@ impl Unit {
             answers: answers.clone(),
             unit: config.unit.id.clone(),
             kind: config.unit.kind,
+            settings,
             identity: config.delivery.broker.clone(),
             cameras: cameras.clone(),
             hotlist: hotlist.clone(),
@@ -368,7 +380,6 @@ impl Unit {
 
     /// Stops everything, in the reverse order of the start. What is not delivered stays stored.
     pub async fn stop(mut self) {
-        ServiceManager::from_environment().stopping();
         if let Some(console) = self.console.take() {
             console.stop().await;
         }

@@ -1,6 +1,7 @@
 //! The unit as the console sees it.
 
 mod logbook;
+pub mod settings;
 mod stored;
 
 use std::collections::HashSet;
@@ -19,14 +20,18 @@ use super::history::History;
 use super::manual::Ledger;
 use super::saved::Saved;
 use super::tally::Tally;
+use settings::Settings;
+
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
 use crate::console::{
-    self, Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, Deployed,
-    Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView, Overview, PictureKind,
-    Records as RecordsView, ReferenceView, Refused, Service as ServiceView, ServiceChange,
-    ServiceState as StateView, Stock, Subject, Verdict, Verification, Verified, Work,
+    self, Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, CertificateView,
+    Configuration, Deployed, Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView,
+    Overview, PictureKind, Records as RecordsView, ReferenceView, Refused, Service as ServiceView,
+    ServiceChange, ServiceState as StateView, Stock, Subject, Verdict, Verification, Verified, Work,
 };
+use crate::crypto::Digest;
+use crate::delivery::tls::CertificateFacts;
 use crate::delivery::{Broker, LinkState as BrokerState, LinkStatus, tls};
 use crate::enroll::Statement;
 use crate::health::{HealthReport, Reference, ServiceState, metrics};
@@ -34,7 +39,7 @@ use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
 };
 use crate::record::{Kind, Records};
-use crate::system::Clock;
+use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{CameraId, PersonName, RecordId, UnitId, UnitKind};
 
 /// As many as a person looks through.
@@ -57,6 +62,8 @@ struct Told<'a> {
 pub struct Window {
     pub unit: UnitId,
     pub kind: UnitKind,
+    /// None where the program cannot start anew with others.
+    pub settings: Option<Arc<Settings>>,
     /// Whose certificate and key the unit signs statements with.
     pub identity: Broker,
     pub cameras: Arc<Vec<Watched>>,
@@ -341,6 +348,51 @@ impl console::Unit for Window {
         serde_json::to_string(&samples).expect("samples are plain data with string keys")
     }
 
+    fn configuration(&self) -> Configuration {
+        let facts = CertificateFacts::load(&tls::locate(&self.identity.certificate));
+        let certificate = |facts: CertificateFacts| CertificateView {
+            name: facts.common_name.unwrap_or_default(),
+            issuer: facts.issuer,
+            until: facts.not_after,
+            fingerprint: facts.fingerprint,
+        };
+        let clock = match clock_status() {
+            ClockStatus::Synchronised => "kept by a time service",
+            ClockStatus::Free => "no time service keeps it: records say so",
+            ClockStatus::Unknown => "the system does not tell whether it is kept",
+        };
+        Configuration {
+            text: self.settings.as_ref().map(|settings| settings.text().to_owned()),
+            trial_until: self.trial_until(),
+            clock: clock.to_owned(),
+            certificate: facts.map(certificate).map_err(sentence),
+        }
+    }
+
+    fn trial_until(&self) -> Option<Timestamp> {
+        self.settings.as_ref()?.until()
+    }
+
+    fn try_configuration(&self, text: &str, by: &PersonName) -> Result<String, Refused> {
+        let address = self.settings()?.propose(text)?;
+        let digest = Digest::of(text.as_bytes());
+        let what = format!("tries another configuration (SHA-256 {digest})");
+        self.note(Who::Person(by.clone()), Event::ConfigurationChanged { what });
+        Ok(address)
+    }
+
+    fn decide_trial(&self, keep: bool, by: &PersonName) -> Result<(), Refused> {
+        let settings = self.settings()?;
+        let what = if keep { "keeps the configuration" } else { "returns to the old configuration" };
+        if keep {
+            settings.keep()?
+        } else {
+            settings.leave()?
+        }
+        self.note(Who::Person(by.clone()), Event::ConfigurationChanged { what: what.to_owned() });
+        Ok(())
+    }
+
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
         logbook::search(&self.audit, filter, limit)
     }
@@ -383,6 +435,11 @@ impl console::Unit for Window {
 }
 
 impl Window {
+    fn settings(&self) -> Result<&Settings, Refused> {
+        let none = || Refused("This unit was not started from a file that can be changed here.".to_owned());
+        self.settings.as_deref().ok_or_else(none)
+    }
+
     fn service(&self) -> ServiceView {
         let report = self.duty.report();
         let reason = |standing: &crate::health::Standing| match standing.detail.as_str() {

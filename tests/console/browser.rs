@@ -177,6 +177,7 @@ fn pages_fit_a_telephone_and_a_desk_by_day_and_by_night() {
         "maintenance",
         "deployment",
         "accounts",
+        "configuration",
         "audit",
     ];
     for (width, scheme) in [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")] {

@@ -93,7 +93,7 @@ fn the_one_time_code_makes_the_first_administrator_once() {
 }
 
 /// Who may go where, said a second time and by hand: `t`echnician, `o`fficer, `a`dministrator, anyone `*`.
-const WHO: [(&str, &str, &str); 82] = [
+const WHO: [(&str, &str, &str); 85] = [
     ("GET", "/", "toa"),
     ("GET", "/overview/now", "toa"),
     ("GET", "/aim", "toa"),
@@ -127,6 +127,9 @@ const WHO: [(&str, &str, &str); 82] = [
     ("GET", "/accounts", "a"),
     ("POST", "/accounts/invitation", "a"),
     ("POST", "/accounts/change", "a"),
+    ("GET", "/configuration", "a"),
+    ("POST", "/configuration", "a"),
+    ("POST", "/configuration/decision", "a"),
     ("GET", "/audit", "a"),
     ("GET", "/audit/export", "a"),
     ("GET", "/metrics", "toa"),
@@ -522,7 +525,7 @@ fn what_comes_from_outside_is_shown_as_text() {
 fn oversized_and_broken_requests_are_refused() {
     let site = Site::peopled();
     let mut client = site.signed_in(TECHNICIAN);
-    let long = "x".repeat(20_000);
+    let long = "x".repeat(70_000);
     assert_eq!(client.post("/maintenance/work", &[("work", "cleaned"), ("note", &long)]).status, 422);
     assert_eq!(client.post("/maintenance/work", &[("work", "cleaned"), ("note", &long[..600])]).status, 422);
     assert_eq!(client.post("/maintenance/work", &[("work", "exploded"), ("note", "")]).status, 422);
@@ -620,6 +623,21 @@ fn maintenance_and_deployment_are_written_down_and_exported() {
     assert_eq!(export.header("content-disposition"), Some("attachment; filename=\"logbook-barrel-7.json\""));
     let told: serde_json::Value = serde_json::from_slice(&export.body).unwrap();
     assert_eq!(told["asked_by"], TECHNICIAN);
+}
+
+#[test]
+fn a_configuration_is_tried_and_kept_by_who_signs_in_again() {
+    let site = Site::peopled();
+    let mut administrator = site.signed_in(ADMINISTRATOR);
+    assert!(administrator.get("/configuration").text().contains("3f3f"));
+    assert_eq!(administrator.post("/configuration", &[("text", "nonsense")]).status, 422);
+    let trial = administrator.post("/configuration", &[("text", "[unit]\r\nid = \"barrel-7\"\r\n")]);
+    assert!(trial.status == 200 && trial.text().contains("https://10.1.1.1:8443"));
+    assert!(lock(&site.unit.trial).as_deref().is_some_and(|text| !text.contains('\r')));
+    assert!(administrator.get("/").text().contains("on trial"));
+    assert!(!site.signed_in(OFFICER).get("/").text().contains("on trial"));
+    assert_eq!(administrator.post("/configuration/decision", &[("decision", "keep")]).status, 303);
+    assert!(!administrator.get("/").text().contains("on trial"));
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub struct Twin {
     pub checked: Mutex<Option<ListsChecked>>,
     pub accesses: Mutex<Vec<Access>>,
     pub work: Mutex<Vec<String>>,
+    pub trial: Mutex<Option<String>>,
     pub deployed: Mutex<Option<Deployed>>,
     /// The record of the one stored alert.
     pub stored: RecordId,
@@ -49,6 +50,7 @@ impl Twin {
             checked: Mutex::default(),
             accesses: Mutex::default(),
             work: Mutex::default(),
+            trial: Mutex::default(),
             deployed: Mutex::default(),
             stored: RecordId::new(),
             pictures: watch::Sender::new(None),
@@ -283,6 +285,38 @@ impl Unit for Twin {
 
     fn statement(&self, by: &PersonName) -> Result<Vec<u8>, Refused> {
         Ok(format!("{{\"asked_by\":\"{by}\"}}").into_bytes())
+    }
+
+    fn configuration(&self) -> Configuration {
+        let certificate = CertificateView {
+            name: "barrel-7".into(),
+            issuer: "CN=Test Department".into(),
+            until: before(-80 * 86_400),
+            fingerprint: "3f".repeat(32),
+        };
+        Configuration {
+            text: Some("[unit]\nid = \"barrel-7\"\n".into()),
+            trial_until: self.trial_until(),
+            clock: "kept by a time service".into(),
+            certificate: Ok(certificate),
+        }
+    }
+
+    fn trial_until(&self) -> Option<Timestamp> {
+        lock(&self.trial).as_ref().map(|_| before(-110))
+    }
+
+    fn try_configuration(&self, text: &str, _by: &PersonName) -> Result<String, Refused> {
+        if !text.starts_with("[unit]\n") {
+            return Err(Refused("Line 1 is no configuration.".into()));
+        }
+        *lock(&self.trial) = Some(text.to_owned());
+        Ok("10.1.1.1:8443".into())
+    }
+
+    fn decide_trial(&self, keep: bool, by: &PersonName) -> Result<(), Refused> {
+        lock(&self.work).push(format!("{by}: keeps {keep}"));
+        lock(&self.trial).take().map(|_| ()).ok_or(Refused("No trial.".into()))
     }
 
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod aim;
 pub mod alerts;
 pub mod audit;
+pub mod configuration;
 pub mod deployment;
 pub mod entrance;
 pub mod lists;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::accounts::Person;
+use super::accounts::{Person, Role};
 use super::answer::Failure;
 use super::desk::Desk;
 use super::gate::Visit;
@@ -35,6 +36,8 @@ pub struct Frame {
     links: Vec<NavigationLink>,
     /// The newest alert when the page was made: what comes after it is news.
     newest_alert: Option<RecordId>,
+    /// A configuration on trial, for who may keep it.
+    trial_until: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -61,6 +64,7 @@ impl Frame {
             unit: desk.unit.name(),
             service: overview.service.state,
             links: links.filter_map(link).collect(),
+            trial_until: desk.unit.trial_until().filter(|_| visit.person.role == Role::Administrator),
             newest_alert: *desk.unit.newest_alert().borrow(),
             person: visit.person,
             csrf: visit.csrf,

@@ -1,0 +1,23 @@
+use jiff::Timestamp;
+
+/// What the unit runs with, and what it shows to others.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// The file's text; None where the unit cannot be started anew with another.
+    pub text: Option<String>,
+    /// Until when a person must keep it; None where it is not on trial.
+    pub trial_until: Option<Timestamp>,
+    /// Who keeps the clock, as a sentence.
+    pub clock: String,
+    /// What the unit shows to the broker, or why it cannot.
+    pub certificate: Result<CertificateView, String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CertificateView {
+    pub name: String,
+    pub issuer: String,
+    pub until: Timestamp,
+    /// SHA-256, hexadecimal.
+    pub fingerprint: String,
+}

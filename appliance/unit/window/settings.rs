@@ -1,0 +1,104 @@
+//! The configuration as it is changed at the console: checked, tried, kept or left.
+
+use std::net::TcpListener;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::config::{Config, Source};
+use crate::console::Refused;
+use crate::delivery::tls;
+
+/// What the program is to start anew with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    OnTrial,
+    WithoutTrial,
+}
+
+/// The configuration of a unit that its program can start anew.
+pub struct Settings {
+    source: Source,
+    running: Config,
+    /// When the trial ends by itself; None where nothing is on trial, or it was kept.
+    until: Mutex<Option<Timestamp>>,
+    again: watch::Sender<Option<Again>>,
+}
+
+impl Settings {
+    pub fn new(source: Source, running: Config, now: Timestamp) -> Self {
+        let lasts = Duration::from_secs(running.console.confirm_s.get().into());
+        let until = source.on_trial.then(|| now.saturating_add(lasts).unwrap_or(Timestamp::MAX));
+        Self { source, running, until: Mutex::new(until), again: watch::Sender::new(None) }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
+    pub fn until(&self) -> Option<Timestamp> {
+        *self.lock()
+    }
+
+    /// For the program, which starts anew when told to.
+    pub fn again(&self) -> watch::Receiver<Option<Again>> {
+        self.again.subscribe()
+    }
+
+    /// Checks a text and has the program try it; where the console will listen.
+    pub fn propose(&self, text: &str) -> Result<String, Refused> {
+        if self.until().is_some() {
+            return Err(Refused("Keep or leave the configuration that is on trial first.".to_owned()));
+        }
+        let proposed = self.source.read(text).map_err(|mistake| Refused(mistake.to_string()))?;
+        self.judge(&proposed)?;
+        let unwritten = |error| Refused(format!("The change could not be laid down: {error}."));
+        self.source.propose(text.to_owned()).map_err(unwritten)?;
+        self.again.send_replace(Some(Again::OnTrial));
+        Ok(proposed.console.listen.socket().to_string())
+    }
+
+    /// What would lock people out, or cost the unit what it keeps, is not even tried.
+    fn judge(&self, proposed: &Config) -> Result<(), Refused> {
+        let (old, new) = (&self.running.unit, &proposed.unit);
+        if (&old.id, &old.state_dir, &old.key_file) != (&new.id, &new.state_dir, &new.key_file) {
+            let why = "[unit] id, state_dir and key_file are changed on the unit itself: with them go its \
+                       certificate, its accounts and all that it keeps.";
+            return Err(Refused(why.to_owned()));
+        }
+        let listen = proposed.console.listen.socket();
+        TcpListener::bind((listen.ip(), 0)).map_err(|error| {
+            Refused(format!("No interface of this unit has the address {}: {error}.", listen.ip()))
+        })?;
+        let broker = &proposed.delivery.broker;
+        let [authority, certificate, key] =
+            [&broker.authority, &broker.certificate, &broker.key].map(|file| tls::locate(file));
+        tls::client_config(&authority, &certificate, &key).map_err(|error| Refused(format!("{error}.")))?;
+        Ok(())
+    }
+
+    pub fn keep(&self) -> Result<(), Refused> {
+        let mut until = self.lock();
+        if until.is_none() {
+            return Err(Refused("No configuration is on trial.".to_owned()));
+        }
+        self.source.keep().map_err(|error| Refused(format!("The change could not be kept: {error}.")))?;
+        *until = None;
+        Ok(())
+    }
+
+    /// Ends the trial: the program starts anew as it was before.
+    pub fn leave(&self) -> Result<(), Refused> {
+        if self.until().is_none() {
+            return Err(Refused("No configuration is on trial.".to_owned()));
+        }
+        self.again.send_replace(Some(Again::WithoutTrial));
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
