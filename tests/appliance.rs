@@ -56,7 +56,7 @@ fn a_unit_lives_through_the_loss_of_camera_broker_and_power() {
     let mut person = first_administrator(&unit, site.folder());
     evidence_goes_its_way(&site);
     assert!(person.get("/").text().contains("Degraded"), "{}", person.get("/").text());
-    machines_read_its_numbers(&site, &mut person);
+    machines_read_its_numbers(&mut person);
     is_as_described(&site.department.health(), "health");
 
     let port = camera.port;
@@ -164,7 +164,7 @@ fn a_manual_entry_needs_the_keys_of_two_people() {
 }
 
 /// Prometheus by its token, and whoever is signed in; nobody else.
-fn machines_read_its_numbers(site: &Site, person: &mut Client) {
+fn machines_read_its_numbers(person: &mut Client) {
     let mut scraper = person.clone();
     scraper.cookie = None;
     assert_eq!(scraper.get("/metrics").status, 401);
