@@ -47,6 +47,9 @@ pub struct Answers {
     audit: Arc<Audit>,
     saved: Arc<Saved>,
     clock: Arc<dyn Clock>,
+    /// Held by whoever takes an answer, for as long as the disk takes; always taken before `remembered`.
+    turn: Mutex<()>,
+    /// Held for moments only.
     remembered: Mutex<Remembered>,
 }
 
@@ -65,25 +68,27 @@ impl Answers {
             Remembered::new()
         });
         let remembered = Mutex::new(remembered);
-        Self { unit, trusted, board, records, audit, saved, clock, remembered }
+        Self { unit, trusted, board, records, audit, saved, clock, turn: Mutex::default(), remembered }
     }
 
     /// A person's answer at the console. False if the alert is no longer on the board.
     pub fn given(&self, disposition: Disposition) -> Result<bool, RecordError> {
+        let _turn = self.turn();
         if !self.board.answer(disposition.clone(), self.clock.now()) {
             return Ok(false);
         }
         let who = Who::Person(disposition.by.clone());
         let answer = disposition.verdict.words().to_owned();
-        self.take(&mut self.lock(), disposition, who, answer).map(|()| true)
+        self.take(disposition, who, answer).map(|()| true)
     }
 
     /// A signed message from the server.
     pub fn heard(&self, payload: &[u8]) {
         let now = self.clock.now().wall;
         let opened = Answer::open(payload, &self.unit, &self.trusted, now);
-        let mut remembered = self.lock();
-        let newer = opened.and_then(|(disposition, key)| match remembered.get(&disposition.alert) {
+        let _turn = self.turn();
+        let known = |alert| self.lock().get(&alert).copied();
+        let newer = opened.and_then(|(disposition, key)| match known(disposition.alert) {
             Some(known) if known.at >= disposition.at => {
                 Err(AnswerError::Superseded { alert: disposition.alert, at: known.at })
             }
@@ -98,7 +103,7 @@ impl Answers {
         };
         self.board.answer(disposition.clone(), self.clock.now());
         let answer = format!("{}, says {}", disposition.verdict.words(), disposition.by);
-        if let Err(error) = self.take(&mut remembered, disposition, Who::Department(key), answer) {
+        if let Err(error) = self.take(disposition, Who::Department(key), answer) {
             error!(%error, "an answer to an alert could not be stored");
         }
     }
@@ -114,13 +119,7 @@ impl Answers {
     }
 
     /// Stored as a record first: that is what goes to the department.
-    fn take(
-        &self,
-        remembered: &mut Remembered,
-        disposition: Disposition,
-        who: Who,
-        answer: String,
-    ) -> Result<(), RecordError> {
+    fn take(&self, disposition: Disposition, who: Who, answer: String) -> Result<(), RecordError> {
         let now = self.clock.now();
         self.records.store(NewRecord {
             id: RecordId::new(),
@@ -132,16 +131,24 @@ impl Answers {
             body: serde_json::to_vec(&disposition).expect("a disposition is plain data with string keys"),
         })?;
         let Disposition { alert, verdict, at, .. } = disposition;
-        remembered.insert(alert, Answered { verdict, at });
-        remembered.retain(|_, answered| now.wall.duration_since(answered.at) < REMEMBERED);
-        while remembered.len() > REMEMBERED_MOST {
-            remembered.pop_first();
-        }
-        if let Err(error) = self.saved.keep_answers(remembered) {
+        let remembered = {
+            let mut remembered = self.lock();
+            remembered.insert(alert, Answered { verdict, at });
+            remembered.retain(|_, answered| now.wall.duration_since(answered.at) < REMEMBERED);
+            while remembered.len() > REMEMBERED_MOST {
+                remembered.pop_first();
+            }
+            remembered.clone()
+        };
+        if let Err(error) = self.saved.keep_answers(&remembered) {
             error!(%error, "the rate of false hits will miss an answer after a restart");
         }
         self.note(who, Event::AlertAnswered { alert, answer });
         Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Remembered> {
@@ -153,5 +160,69 @@ impl Answers {
         if let Err(error) = self.audit.append(who, event) {
             error!(%error, "the audit log could not be written");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::alert::Verified;
+    use crate::crypto::{SigningKey, UnitKey};
+    use crate::record;
+    use crate::system::{ManualClock, SimulatedDisk};
+    use crate::words::PersonName;
+
+    #[test]
+    fn an_answer_that_is_sent_again_is_refused_also_after_a_restart() {
+        let clock = Arc::new(ManualClock::at("2026-06-01T12:00:00Z".parse().unwrap()));
+        let (disk, key) = (Arc::new(SimulatedDisk::default()), UnitKey::generate());
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Arc::new(Saved::new(folder.path(), &key));
+        let (audit, _) = Audit::open(Path::new("/audit"), disk.clone(), clock.clone()).unwrap();
+        let audit = Arc::new(audit);
+        let records = Path::new("/records");
+        let config = record::Config::default();
+        let records = Records::open(config, records, &key, disk, clock.clone(), audit.clone()).unwrap().0;
+        let records = Arc::new(records);
+        let (unit, server) = (UnitId::parse("north").unwrap(), SigningKey::generate());
+        let start = || {
+            Answers::open(
+                unit.clone(),
+                vec![server.verifying_key()],
+                Arc::default(),
+                records.clone(),
+                audit.clone(),
+                saved.clone(),
+                clock.clone(),
+            )
+        };
+        let stored = || records.waiting_of(Kind::Disposition, true, 10).len();
+        let refused = || {
+            let log = audit.after(0, 100).unwrap();
+            log.iter().filter(|line| line.contains("answer-refused")).count()
+        };
+        let alert = RecordId::new();
+        let answer = |verdict, after| {
+            let verified = Verified { characters: true, state: true, status: true };
+            let by = PersonName::parse("Ann Lee").unwrap();
+            let at = clock.now().wall + SignedDuration::from_secs(after);
+            let disposition = Disposition::new(alert, verdict, verified, by, at).unwrap();
+            Answer::new(unit.clone(), disposition).unwrap().sign(&server)
+        };
+        let first = answer(Verdict::CorrectRead, 0);
+
+        let answers = start();
+        answers.heard(&first);
+        assert_eq!((stored(), refused()), (1, 0));
+        answers.heard(&first);
+        assert_eq!((stored(), refused()), (1, 1));
+        let answers = start();
+        answers.heard(&first);
+        assert_eq!((stored(), refused()), (1, 2));
+        answers.heard(&answer(Verdict::CorrectRead, 60));
+        answers.heard(&first);
+        assert_eq!((stored(), refused()), (2, 3), "a later word counts, and the earlier one never again");
     }
 }

@@ -36,16 +36,15 @@ impl Flight {
         Self(Arc::new(Mutex::new(Canary::new(timing, now))))
     }
 
-    /// Asks the store how far it has come. To be called about once a second.
-    pub fn follow(&self, records: &Records, now: Moment) {
+    /// Asks the store how far it has come; gives the record that nobody follows any more. To be called about once a
+    /// second.
+    pub fn follow(&self, records: &Records, now: Moment) -> Option<RecordId> {
         let whereabouts = |id| match records.is_published(id) {
             None => Whereabouts::Received,
             Some(true) => Whereabouts::Acknowledged,
             Some(false) => Whereabouts::Waiting,
         };
-        if let Some(over) = self.canary().follow(whereabouts, now) {
-            drop_canary(records, over);
-        }
+        self.canary().follow(whereabouts, now)
     }
 
     pub fn finding(&self, camera: &CameraId) -> Option<Finding> {
@@ -74,7 +73,7 @@ pub fn drop_left_behind(records: &Records) {
     }
 }
 
-fn drop_canary(records: &Records, id: RecordId) {
+pub fn drop_canary(records: &Records, id: RecordId) {
     if let Err(error) = records.drop_canary(id) {
         error!(%id, %error, "the record of a test plate could not be dropped");
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tracing::{error, warn};
 
+use super::clerk::Clerk;
 use super::news::News;
 use super::saved::Saved;
 use crate::audit::{Audit, Event, ServiceChange, Who};
@@ -12,10 +13,11 @@ use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{Moment, PersonName, RecordId};
 
-/// The service state with all that a change of it entails: kept over a restart, in the audit log, on its way
-/// to the server, told to whoever watches.
+/// The service state with all that a change of it entails: told to whoever watches at once; then kept over a restart, in
+/// the audit log, and on its way to the server, which is the clerk's work.
 pub struct Duty {
-    service: Mutex<Service>,
+    service: Arc<Mutex<Service>>,
+    clerk: Clerk,
     saved: Arc<Saved>,
     audit: Arc<Audit>,
     records: Arc<Records>,
@@ -28,14 +30,15 @@ pub struct Duty {
 impl Duty {
     pub fn new(
         service: Service,
+        clerk: Clerk,
         saved: Arc<Saved>,
         audit: Arc<Audit>,
         records: Arc<Records>,
         news: broadcast::Sender<News>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (service, changes) = (Mutex::new(service), Mutex::new(0));
-        Self { service, saved, audit, records, news, clock, changes, changed: Condvar::new() }
+        let (service, changes) = (Arc::new(Mutex::new(service)), Mutex::new(0));
+        Self { service, clerk, saved, audit, records, news, clock, changes, changed: Condvar::new() }
     }
 
     pub fn is_in_service(&self) -> bool {
@@ -61,7 +64,7 @@ impl Duty {
     pub fn observe(&self, findings: Vec<Finding>, now: Moment) {
         let change = self.service().observe(findings, now);
         if let Some(change) = change {
-            self.announce(change, now);
+            self.clerk.later(self.announce(change, now));
         }
     }
 
@@ -70,52 +73,61 @@ impl Duty {
         let now = self.clock.now();
         let change = self.service().damaged(damage, now);
         if let Some(change) = change {
-            self.announce(change, now);
+            self.clerk.later(self.announce(change, now));
         }
     }
 
+    /// On the disk when it returns, as far as the disk takes it.
     pub fn take_out(&self, by: &PersonName, why: &str) {
         let now = self.clock.now();
         let change = self.service().take_out(by.clone(), why, now);
-        self.announce(change, now);
+        self.clerk.now(self.announce(change, now));
     }
 
+    /// On the disk when it returns, as far as the disk takes it.
     pub fn return_to_service(&self, by: &PersonName, why: &str) -> Result<(), ReturnRefused> {
         let now = self.clock.now();
         let change = self.service().return_to_service(by.clone(), why, now)?;
-        self.announce(change, now);
+        self.clerk.now(self.announce(change, now));
         Ok(())
     }
 
-    fn announce(&self, change: Change, now: Moment) {
+    /// Tells of a change; gives what is to be written about it.
+    fn announce(&self, change: Change, now: Moment) -> impl FnOnce() + Send + use<> {
         let reasons: Vec<&str> = change.reasons.iter().map(|standing| standing.reason.sentence()).collect();
         let reason = change.said.clone().unwrap_or_else(|| reasons.join(" "));
         warn!(from = %change.from, to = %change.to, reason, "service state");
-        if let Err(error) = self.saved.keep_service(&self.service().kept()) {
-            error!(%error, "the service state will not outlive a restart");
-        }
-        let who = change.by.clone().map_or(Who::Unit, Who::Person);
-        let entry = ServiceChange { from: change.from.to_string(), to: change.to.to_string(), reason };
-        if let Err(error) = self.audit.append(who, Event::ServiceStateChanged(entry)) {
-            error!(%error, "the audit log could not be written");
-        }
-        let body = serde_json::to_vec(&change).expect("a change is plain data with string keys");
-        let record = NewRecord {
-            id: RecordId::new(),
-            kind: Kind::Health,
-            hit: false,
-            belongs_to: None,
-            captured: now,
-            clock_trusted: clock_status() == ClockStatus::Synchronised,
-            body,
-        };
-        if let Err(error) = self.records.store(record) {
-            error!(%error, "a change of the service state could not be stored");
-        }
         *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.changed.notify_all();
         // Fails when nobody listens.
-        let _ = self.news.send(News::Service(Box::new(change)));
+        let _ = self.news.send(News::Service(Box::new(change.clone())));
+
+        let (service, saved) = (self.service.clone(), self.saved.clone());
+        let (audit, records) = (self.audit.clone(), self.records.clone());
+        move || {
+            // As it is by then: two that are announced at once may be written in either order.
+            let kept = service.lock().unwrap_or_else(PoisonError::into_inner).kept();
+            if let Err(error) = saved.keep_service(&kept) {
+                error!(%error, "the service state will not outlive a restart");
+            }
+            let who = change.by.clone().map_or(Who::Unit, Who::Person);
+            let entry = ServiceChange { from: change.from.to_string(), to: change.to.to_string(), reason };
+            if let Err(error) = audit.append(who, Event::ServiceStateChanged(entry)) {
+                error!(%error, "the audit log could not be written");
+            }
+            let record = NewRecord {
+                id: RecordId::new(),
+                kind: Kind::Health,
+                hit: false,
+                belongs_to: None,
+                captured: now,
+                clock_trusted: clock_status() == ClockStatus::Synchronised,
+                body: serde_json::to_vec(&change).expect("a change is plain data with string keys"),
+            };
+            if let Err(error) = records.store(record) {
+                error!(%error, "a change of the service state could not be stored");
+            }
+        }
     }
 
     fn service(&self) -> MutexGuard<'_, Service> {

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::answers::Answers;
-use super::canary::Flight;
+use super::canary::{Flight, drop_canary};
+use super::clerk::Clerk;
 use super::courier::Courier;
 use super::duty::Duty;
 use super::history::Historian;
@@ -57,14 +58,21 @@ pub struct Guard {
     pub device: Device,
     pub place: PlaceWatch,
     pub saved: Arc<Saved>,
-    pub courier: Courier,
-    pub historian: Historian,
+    /// Writes what comes of all this: nothing here waits for a disk.
+    pub clerk: Clerk,
+    pub paperwork: Arc<Mutex<Paperwork>>,
     pub manager: ServiceManager,
     /// The newest report, for the console.
     pub latest: Arc<Mutex<Option<HealthReport>>>,
     /// Hands a report (JSON) to the broker.
     pub publish: Box<dyn Fn(Vec<u8>) + Send>,
     pub stop: Arc<AtomicBool>,
+}
+
+/// What is written about once a minute, whether anything happened or not.
+pub struct Paperwork {
+    pub courier: Courier,
+    pub historian: Historian,
 }
 
 impl Guard {
@@ -87,7 +95,10 @@ impl Guard {
             self.keep_learned();
             self.count_yields(now);
             for canary in self.cameras.iter().filter_map(|camera| camera.sight.canary.as_ref()) {
-                canary.follow(&self.records, now);
+                if let Some(over) = canary.follow(&self.records, now) {
+                    let records = self.records.clone();
+                    self.clerk.later(move || drop_canary(&records, over));
+                }
             }
             let mut report = self.report(facts, now);
             self.duty.observe(self.findings(&report), now);
@@ -101,12 +112,23 @@ impl Guard {
                 (self.publish)(serde_json::to_vec(&report).expect("a report is plain data with string keys"));
                 self.manager.status(&sentence(&report));
             }
-            self.historian.note(&report, now);
+            self.do_paperwork(&report, now);
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
-            self.courier.tick(now);
             self.feed_watchdog(now);
             // A change of the service state must be at the broker within a second.
             self.duty.wait_for_change(changes, TICK);
+        }
+    }
+
+    /// Left out while the clerk still waits for the disk: the next round does the same.
+    fn do_paperwork(&self, report: &HealthReport, now: Moment) {
+        if self.clerk.is_idle() {
+            let (paperwork, report) = (self.paperwork.clone(), report.clone());
+            self.clerk.later(move || {
+                let mut paperwork = paperwork.lock().unwrap_or_else(PoisonError::into_inner);
+                paperwork.historian.note(&report, now);
+                paperwork.courier.tick(now);
+            });
         }
     }
 
@@ -175,11 +197,13 @@ impl Guard {
     fn keep_learned(&self) {
         for camera in self.cameras.iter() {
             let learned = camera.sight.watch().take_unsaved();
-            if let Some(references) = learned
-                && let Err(error) = self.saved.keep_aim(&camera.sight.camera, &references)
-            {
-                error!(%error, "what a camera learned is lost at the next start");
-            }
+            let Some(references) = learned else { continue };
+            let (saved, camera) = (self.saved.clone(), camera.sight.camera.clone());
+            self.clerk.later(move || {
+                if let Err(error) = saved.keep_aim(&camera, &references) {
+                    error!(%error, "what a camera learned is lost at the next start");
+                }
+            });
         }
     }
 
@@ -189,10 +213,14 @@ impl Guard {
         for Watched { capture, sight } in self.cameras.iter() {
             let watched = matches!(capture.status().state, LinkState::Streaming(_));
             let mut yields = sight.yields();
-            if yields.tick(sight.take_passed(), watched, now)
-                && let Err(error) = self.saved.keep_yields(&sight.camera, yields.learned())
-            {
-                error!(%error, "what is usual on a camera is lost at the next start");
+            if yields.tick(sight.take_passed(), watched, now) {
+                let (saved, camera, learned) =
+                    (self.saved.clone(), sight.camera.clone(), yields.learned().clone());
+                self.clerk.later(move || {
+                    if let Err(error) = saved.keep_yields(&camera, &learned) {
+                        error!(%error, "what is usual on a camera is lost at the next start");
+                    }
+                });
             }
         }
     }
@@ -213,9 +241,12 @@ impl Guard {
                 }
                 _ => continue,
             };
-            if let Err(error) = self.audit.append(Who::Unit, event) {
-                error!(%error, "the audit log could not be written");
-            }
+            let audit = self.audit.clone();
+            self.clerk.later(move || {
+                if let Err(error) = audit.append(Who::Unit, event) {
+                    error!(%error, "the audit log could not be written");
+                }
+            });
         }
     }
 

@@ -6,6 +6,7 @@
 mod answers;
 mod board;
 mod canary;
+mod clerk;
 mod courier;
 mod duty;
 mod evidence;
@@ -52,10 +53,11 @@ use crate::words::PersonName;
 
 use answers::Answers;
 use board::Board;
+use clerk::Clerk;
 use courier::Courier;
 use duty::Duty;
 use evidence::Evidence;
-use guard::{Guard, Watched};
+use guard::{Guard, Paperwork, Watched};
 use history::{Historian, History};
 use inbound::Post;
 use orders::Orders;
@@ -84,6 +86,7 @@ pub struct Unit {
     evidence: Option<JoinHandle<()>>,
     delivery: Arc<Delivery>,
     background: Vec<JoinHandle<()>>,
+    clerk: (Clerk, JoinHandle<()>),
     console: Option<Console>,
     records: Arc<Records>,
     audit: Arc<Audit>,
@@ -167,9 +170,16 @@ impl Unit {
             integrity::commands(folder, key, config.unit.id.clone(), &config.command)?;
 
         let service = Service::new(kept, clock.now());
-        let duty =
-            Duty::new(service, saved.clone(), audit.clone(), records.clone(), news.clone(), clock.clone());
-        let duty = Arc::new(duty);
+        let (clerk, clerk_thread) = Clerk::start()?;
+        let duty = Arc::new(Duty::new(
+            service,
+            clerk.clone(),
+            saved.clone(),
+            audit.clone(),
+            records.clone(),
+            news.clone(),
+            clock.clone(),
+        ));
         let damage = [state_damage, shortened, list_damage, command_damage];
         damage.into_iter().flatten().for_each(|damage| duty.damaged(damage));
         let mut background = vec![integrity::check_audit(audit.clone(), duty.clone())?];
@@ -262,8 +272,11 @@ impl Unit {
                 clock.clone(),
             )?,
             saved: saved.clone(),
-            courier: Courier::new(audit.clone(), records.clone()),
-            historian: Historian::new(history.clone()),
+            clerk: clerk.clone(),
+            paperwork: Arc::new(Mutex::new(Paperwork {
+                courier: Courier::new(audit.clone(), records.clone()),
+                historian: Historian::new(history.clone()),
+            })),
             manager: ServiceManager::from_environment(),
             latest: latest.clone(),
             publish: Box::new(move |report| reporter.report_health(report)),
@@ -327,6 +340,7 @@ impl Unit {
             evidence,
             delivery,
             background,
+            clerk: (clerk, clerk_thread),
             console,
             records,
             audit,
@@ -387,6 +401,9 @@ impl Unit {
             self.stop_reading();
             self.stop.store(true, Ordering::Relaxed);
             self.background.drain(..).for_each(join);
+            let (clerk, thread) = self.clerk;
+            clerk.end();
+            join(thread);
             self.delivery.stop();
             if let Err(error) = self.audit.append(Who::Unit, Event::Stopped) {
                 warn!(%error, "the audit log could not be written");

@@ -29,10 +29,10 @@ impl SmallDisk {
         run("mount", &["-o", &format!("remount,{options}"), &self.path().display().to_string()]).unwrap();
     }
 
-    /// Writes until nothing more fits; gives the file, whose removal makes room again.
+    /// Writes until nothing more fits, also what has become free since; gives the file, whose removal makes room again.
     pub fn fill(&self) -> PathBuf {
         let path = self.path().join("filler");
-        let mut file = std::fs::File::create(&path).unwrap();
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
         for size in [1 << 16, 1 << 10, 1] {
             while file.write_all(&vec![0xaa; size]).is_ok() {}
         }
