@@ -85,7 +85,10 @@ impl From<AccountsError> for Failure {
     fn from(error: AccountsError) -> Self {
         use AccountsError as E;
         match error {
-            E::Read { .. } | E::Write { .. } | E::Damaged { .. } => Self::Broken(error.to_string()),
+            E::Read { .. } | E::Damaged { .. } => Self::Broken(error.to_string()),
+            E::Write { source, .. } => Self::Refused(format!(
+                "Accounts and passwords cannot be changed now: the unit's disk takes no writes ({source}). Signing in works."
+            )),
             E::Name(_) | E::Taken(_) | E::Nobody(_) | E::LastAdministrator(_) | E::Weak(_) => {
                 Self::Refused(sentence(&error.to_string()))
             }

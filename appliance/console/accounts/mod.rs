@@ -1,7 +1,8 @@
 //! Who may sign in at the console, and with what.
 //!
 //! Owns accounts, their secrets and locks, and the file that holds them. Must not know sessions or pages.
-//! Every change is on disk before it counts.
+//! Every change is on disk before it counts, but for two that must also work on a disk that takes no writes: signing in,
+//! whose refusals then count in memory, and the one-time code of a unit that nobody has used yet.
 
 mod file;
 mod role;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tracing::warn;
 
 use crate::crypto::Digest;
 use crate::words::{NameError, PersonName};
@@ -110,7 +112,11 @@ impl Accounts {
         let decoy = OneTimeCode::generate().hash();
         let book = Book::load(&path)?.unwrap_or_default();
         let mut accounts = Self { path, book, lock, decoy };
-        let code = accounts.first_boot().then(|| accounts.renew_first_code()).transpose()?;
+        let code = accounts.first_boot().then(|| {
+            let code = OneTimeCode::generate();
+            accounts.note(|book| book.first_code = Some(code.hash()));
+            code
+        });
         Ok((accounts, code))
     }
 
@@ -279,7 +285,7 @@ impl Accounts {
         };
         let fits = hash.fits(&shown) | otherwise_proved;
         let lock = self.lock;
-        self.change(|book| {
+        let proof = self.note(|book| {
             let Some(account) = found.map(|index| &mut book.accounts[index]) else {
                 return Proof::Refused { account: None, now_locked: false };
             };
@@ -294,7 +300,8 @@ impl Accounts {
                     refused(account.count_failure(now, lock), account.name.clone())
                 }
             }
-        })
+        });
+        Ok(proof)
     }
 
     fn keeps_an_administrator(&self, name: &str) -> Result<(), AccountsError> {
@@ -319,6 +326,15 @@ impl Accounts {
     ) -> Result<T, AccountsError> {
         let index = self.book.find(name).ok_or_else(|| AccountsError::Nobody(name.to_owned()))?;
         self.change(|book| change(&mut book.accounts[index]))
+    }
+
+    /// In memory at least, where the disk takes no writes; it goes to the disk with the next change that this takes.
+    fn note<T>(&mut self, change: impl FnOnce(&mut Book) -> T) -> T {
+        let result = change(&mut self.book);
+        if let Err(error) = self.book.save(&self.path) {
+            warn!(%error, "accounts cannot be changed now; people can sign in, and refusals count until a restart");
+        }
+        result
     }
 
     /// On disk first, then in memory.

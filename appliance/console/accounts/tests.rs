@@ -162,3 +162,40 @@ fn a_damaged_file_is_an_error_and_no_first_boot() {
     std::fs::write(folder.path().join("accounts.json"), b"").unwrap();
     assert!(matches!(Accounts::open(folder.path(), LOCK), Err(AccountsError::Damaged { .. })));
 }
+
+#[test]
+fn on_a_disk_that_takes_no_writes_people_sign_in_and_nothing_changes() {
+    let (folder, accounts) = with_administrator();
+    drop(accounts);
+    let path = folder.path().join("accounts.json");
+    let before = std::fs::read(&path).unwrap();
+    // Root may write anywhere; a folder in the place of the temporary file stops even root.
+    let blocked = folder.path().join("accounts.json.new");
+    std::fs::create_dir(&blocked).unwrap();
+    let (mut accounts, code) = Accounts::open(folder.path(), LOCK).unwrap();
+    assert!(code.is_none());
+    assert!(matches!(accounts.invite("Eve Roe", Role::Officer, at(0)), Err(AccountsError::Write { .. })));
+    assert_eq!(accounts.list(at(0)).len(), 1);
+    assert!(accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(0)).unwrap()));
+    for _ in 0..FAILURES_MAX {
+        assert!(!accepted(&accounts.sign_in("Jo Hill", "four lanes", at(0)).unwrap()));
+    }
+    assert!(!accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(1)).unwrap()), "it locks all the same");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::remove_dir(&blocked).unwrap();
+    assert!(accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(31)).unwrap()));
+    accounts.invite("Eve Roe", Role::Officer, at(31)).unwrap();
+}
+
+#[test]
+fn a_unit_that_nobody_has_used_gives_its_code_on_a_full_disk_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("accounts.json.new");
+    std::fs::create_dir(&blocked).unwrap();
+    let (mut accounts, code) = Accounts::open(folder.path(), LOCK).unwrap();
+    let code = code.unwrap().to_string();
+    let refused = accounts.set_up(&code, "Jo Hill", PASSWORD, at(0));
+    assert!(matches!(refused, Err(AccountsError::Write { .. })), "an account must outlive a restart");
+    std::fs::remove_dir(&blocked).unwrap();
+    assert!(accepted(&accounts.set_up(&code, "Jo Hill", PASSWORD, at(0)).unwrap()));
+}
