@@ -6,6 +6,7 @@ use prometheus::{CounterVec, GaugeVec, Opts, Registry, TextEncoder};
 
 use super::report::HealthReport;
 use super::service::ServiceState;
+use crate::record::Loss;
 use crate::system::ClockStatus;
 
 const MB: f64 = 1e6;
@@ -92,7 +93,12 @@ fn records(page: &mut Page, report: &HealthReport) {
         records.delivered as f64,
     );
     page.counter("records_purged_total", "Records whose keys were destroyed.", &[], records.purged as f64);
-    page.counter("records_lost_total", "Records lost before anybody had them.", &[], records.lost as f64);
+    for loss in Loss::ALL {
+        let count = records.lost_by_reason.get(&loss).copied().unwrap_or(0);
+        let reason = loss.to_string();
+        let labels = [("reason", reason.as_str())];
+        page.counter("records_lost_total", "Records lost before anybody had them.", &labels, count as f64);
+    }
     page.gauge(
         "broker_connected",
         "Whether the link to the broker stands.",

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use super::yields::YieldReport;
 use super::{Finding, Reason, ServiceState, Standing};
 use crate::alert::Verdict;
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
+use crate::record::Loss;
 use crate::system::{ClockStatus, DeviceFacts, Position, PositionConfig, Reserve};
 use crate::words::{CameraId, PersonName, UnitId, UnitKind};
 
@@ -171,6 +173,9 @@ pub struct RecordReport {
     pub delivered: u64,
     pub purged: u64,
     pub lost: u64,
+    /// The same by reason.
+    #[serde(default)]
+    pub lost_by_reason: BTreeMap<Loss, u64>,
     /// Why storage fails, if it does.
     pub fault: Option<String>,
 }
@@ -193,6 +198,14 @@ pub struct PlaceReport {
     pub from_site_m: Option<f64>,
     /// Against how it stood when the aim was verified; None without an accelerometer.
     pub tilted_deg: Option<f32>,
+}
+
+/// "12 records: 10 no room, 2 damaged"
+fn lost(records: &RecordReport) -> String {
+    let reasons: Vec<String> =
+        records.lost_by_reason.iter().map(|(loss, count)| format!("{count} {loss}")).collect();
+    let colon = if reasons.is_empty() { "" } else { ": " };
+    format!("{} records{colon}{}", records.lost, reasons.join(", "))
 }
 
 /// What the rooms and the device say, for judgement. The picture's findings come from
@@ -220,7 +233,7 @@ impl Facts<'_> {
             find(Reason::StoreFailing, fault.clone());
         }
         if self.records.lost > 0 {
-            find(Reason::RecordsLost, format!("{} records", self.records.lost));
+            find(Reason::RecordsLost, lost(self.records));
         }
         let late = u64::from(config.backlog_late_h) * 3600;
         if let Some(waited) = self.records.oldest_waiting_s.filter(|waited| *waited > late) {

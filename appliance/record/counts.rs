@@ -49,6 +49,10 @@ pub enum Loss {
     Damaged,
 }
 
+impl Loss {
+    pub const ALL: [Self; 4] = [Self::NoRoom, Self::DiskRefused, Self::MemoryFull, Self::Damaged];
+}
+
 macro_rules! named {
     ($($enum:ident { $($variant:ident $name:literal),* $(,)? })*) => {$(
         impl std::fmt::Display for $enum {

@@ -153,6 +153,7 @@ impl Guard {
                 delivered: counts.received,
                 purged: counts.purged.values().sum(),
                 lost: counts.lost.values().sum(),
+                lost_by_reason: counts.lost,
                 fault: counts.disk_fault,
             },
             broker: self.broker_report(now),
