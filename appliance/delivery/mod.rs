@@ -130,6 +130,12 @@ impl Delivery {
         self.status.borrow().clone()
     }
 
+    /// Whether the link stands and the broker has answered all that was subscribed to since the start.
+    pub fn is_answered(&self) -> bool {
+        let status = self.status.borrow();
+        status.is_connected() && status.answered
+    }
+
     /// Follows the status without asking for it.
     pub fn watch(&self) -> watch::Receiver<LinkStatus> {
         self.status.clone()

@@ -172,8 +172,9 @@ impl Session {
         filters.sort_by_key(|filter| !memory.contains(filter));
         let subscriptions = Subscriptions { filters, renew: !self.subscribed };
         let at = self.clock.now().wall;
-        // By wall time, so that it rises over restarts; by count where the clock does not.
-        self.number = (at.as_millisecond().max(0) as u64).max(self.number + 1);
+        // By wall time, and by count where the clock was set back, also before a restart.
+        let at_least = (at.as_millisecond().max(0) as u64).max(self.number + 1);
+        self.number = self.next_session(at_least).await;
         self.sequence = 0;
         let lost = Presence::Offline { session: self.number, at, reason: OfflineReason::Lost };
         let will = Retained { topic: self.topic(UnitTopic::Status), payload: lost.to_json() };
@@ -185,6 +186,12 @@ impl Session {
             Err(fault) => End::Lost(fault),
             Ok(link) => self.serve(link, told, stop).await.unwrap_or_else(End::Lost),
         }
+    }
+
+    /// Off this thread, because the store writes it down.
+    async fn next_session(&self, at_least: u64) -> u64 {
+        let shelf = self.shelf.clone();
+        tokio::task::spawn_blocking(move || shelf.next_session(at_least)).await.unwrap_or(at_least)
     }
 
     async fn serve(
@@ -258,6 +265,7 @@ impl Session {
             Interest::Wanted(filter) => {
                 self.interests.filters.insert(filter.clone());
                 self.subscribed = false;
+                self.status.send_modify(|status| status.answered = false);
                 link.subscribe(filter)
             }
             Interest::Unwanted(filter) => {
@@ -340,7 +348,8 @@ impl Session {
             return Ok(Some(parcel.body));
         }
         let late = SignedDuration::from_secs(self.config.historical_after_s.into());
-        let age = wall.duration_since(parcel.captured);
+        let by_wall = || wall.duration_since(parcel.captured);
+        let age = self.shelf.age(id).and_then(|age| age.try_into().ok()).unwrap_or_else(by_wall);
         let historical = self.outbox.sendings(id) > 0 || age > late;
         let event = Event::wrap(&self.unit, parcel, self.sequence, historical);
         event.map(|event| Some(event.to_json())).map_err(|error| error.to_string())
@@ -359,7 +368,10 @@ impl Session {
                 });
             }
             LinkEvent::Arrived(arrival) => self.on_arrival(link, arrival)?,
-            LinkEvent::Subscribed => self.subscribed = true,
+            LinkEvent::Subscribed => {
+                self.subscribed = true;
+                self.status.send_modify(|status| status.answered = true);
+            }
             LinkEvent::SubscriptionRefused { filter } => {
                 let fault = LinkFault::SubscriptionRefused(filter);
                 warn!(%fault, mend = fault.mend(), "the link stands without a subscription");

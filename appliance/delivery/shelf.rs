@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,16 @@ pub trait Shelf: Send + Sync + 'static {
 
     /// The receiver has these, by a receipt that was verified. Durable on return, one answer for each, in order.
     fn received(&self, receipts: &[Received]) -> Vec<Acceptance>;
+
+    /// How long ago it was captured, by a clock that nobody sets; none where only wall time tells.
+    fn age(&self, _id: RecordId) -> Option<Duration> {
+        None
+    }
+
+    /// The number of a new session: `at_least`, and higher than any before, also over a restart.
+    fn next_session(&self, at_least: u64) -> u64 {
+        at_least
+    }
 
     /// Changes whenever something new may wait.
     fn subscribe(&self) -> watch::Receiver<u64>;

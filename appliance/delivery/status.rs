@@ -7,6 +7,8 @@ use super::fault::LinkFault;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LinkStatus {
     pub link: LinkState,
+    /// The broker has answered all that was subscribed to since the start.
+    pub answered: bool,
     /// The last fault, also when it has passed.
     pub last_fault: Option<PastFault>,
     pub connections: u64,
@@ -64,6 +66,7 @@ impl LinkStatus {
     pub(super) fn new() -> Self {
         Self {
             link: LinkState::Connecting,
+            answered: false,
             last_fault: None,
             connections: 0,
             in_flight: 0,

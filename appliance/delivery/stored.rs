@@ -1,6 +1,7 @@
 //! The store of records as a [`Shelf`].
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::warn;
@@ -77,6 +78,14 @@ impl Shelf for Records {
                 vec![Acceptance::Failed; receipts.len()]
             }
         }
+    }
+
+    fn age(&self, id: RecordId) -> Option<Duration> {
+        Records::age(self, id)
+    }
+
+    fn next_session(&self, at_least: u64) -> u64 {
+        Records::next_session(self, at_least)
     }
 
     fn subscribe(&self) -> watch::Receiver<u64> {

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::Calendar;
 use super::config::Config;
 use super::edition::{Edition, ListKeys};
 use super::entry::{Category, Entry};
@@ -16,12 +17,12 @@ use super::manual_message::{ManualAct, ManualMessage, ManualMessageError};
 use super::matching::{self, ListVersion, Look, Lookup, Match};
 use super::refusal::StoreError;
 use crate::crypto::KeyId;
-use crate::words::{ListName, Plate, Reading, RecordId, StateReading, UnitId};
+use crate::words::{ListName, Moment, Plate, Reading, RecordId, StateReading, UnitId};
 
 /// The lists in force: matching, manual entries and what health and the console show.
 ///
 /// Cheap to clone, usable from every thread. Matching never waits for an import: a new edition is built
-/// beside the old one and takes its place in an instant.
+/// beside the old one and takes its place in an instant, and so are manual entries that the disk has taken.
 #[derive(Clone)]
 pub struct Hotlist(Arc<Shared>);
 
@@ -30,7 +31,10 @@ pub(super) struct Shared {
     config: Config,
     lists: RwLock<BTreeMap<ListName, InForce>>,
     notes: Mutex<BTreeMap<ListName, Note>>,
-    manual: RwLock<Manual>,
+    /// Held by whoever changes manual entries, for as long as the disk takes.
+    manual_turn: Mutex<()>,
+    manual: RwLock<Arc<Manual>>,
+    calendar: Mutex<Calendar>,
     lookup_faults: AtomicU64,
 }
 
@@ -121,7 +125,9 @@ impl Hotlist {
             config,
             lists: RwLock::default(),
             notes: Mutex::new(notes),
-            manual: RwLock::new(manual),
+            manual_turn: Mutex::default(),
+            manual: RwLock::new(Arc::new(manual)),
+            calendar: Mutex::default(),
             lookup_faults: AtomicU64::new(0),
         }))
     }
@@ -137,8 +143,8 @@ impl Hotlist {
             self.note_fault(&in_force.version.list, looked);
         }
         let manual = self.manual();
-        self.note_fault(&manual.version().list, look.at(&*manual, &mut matches));
-        drop(manual);
+        let looked = look.on(self.date(now)).at(&*manual, &mut matches);
+        self.note_fault(&manual.version().list, looked);
         matching::sort(&mut matches);
         matches
     }
@@ -219,7 +225,7 @@ impl Hotlist {
         by: &Author,
         now: Timestamp,
     ) -> Result<Option<ManualChange>, ManualError> {
-        self.manual_mut().request(id, request, by, now)
+        self.change_manual(|manual| manual.request(id, request, by, now))
     }
 
     pub fn manual_approve(
@@ -228,7 +234,7 @@ impl Hotlist {
         by: &Author,
         now: Timestamp,
     ) -> Result<ManualChange, ManualError> {
-        self.manual_mut().approve(id, by, now)
+        self.change_manual(|manual| manual.approve(id, by, now))
     }
 
     pub fn manual_decline(
@@ -237,7 +243,7 @@ impl Hotlist {
         by: &Author,
         now: Timestamp,
     ) -> Result<ManualChange, ManualError> {
-        self.manual_mut().decline(id, by, now)
+        self.change_manual(|manual| manual.decline(id, by, now))
     }
 
     /// What a person says by signed message. None if it was said before.
@@ -256,17 +262,30 @@ impl Hotlist {
         Ok(change.map(|change| (change, by)))
     }
 
+    /// To be told about once a second, so that a clock that jumps ends no manual entry. `trusted`: whether a time service
+    /// keeps the clock.
+    pub fn tell_time(&self, now: Moment, trusted: bool) {
+        let known = self.manual().last_act();
+        self.calendar().tell(now, trusted, known);
+    }
+
+    /// The date by which manual entries are in force; `wall` where nobody tells the time.
+    pub fn date(&self, wall: Timestamp) -> Timestamp {
+        self.calendar().date(wall)
+    }
+
     /// The manual entries that people must now be told of, each once. To be asked every second or so.
     pub fn manual_due(&self, now: Timestamp) -> Result<Vec<ManualChange>, StoreError> {
-        self.manual_mut().due(now)
+        let date = self.date(now);
+        self.change_manual(|manual| manual.due(date))
     }
 
     pub fn manual_expires_soon(&self, entry: &ManualEntry, now: Timestamp) -> bool {
-        self.manual().expires_soon(entry, now)
+        self.manual().expires_soon(entry, self.date(now))
     }
 
     pub fn manual_summary(&self, now: Timestamp) -> ManualSummary {
-        self.manual().summary(now)
+        self.manual().summary(self.date(now))
     }
 
     /// Pending, in force and lately ended, the newest first.
@@ -297,12 +316,21 @@ impl Hotlist {
         self.0.notes.lock().expect("no holder of this lock can panic")
     }
 
-    fn manual(&self) -> RwLockReadGuard<'_, Manual> {
-        self.0.manual.read().expect("no writer of this lock can panic")
+    fn manual(&self) -> Arc<Manual> {
+        self.0.manual.read().expect("no writer of this lock can panic").clone()
     }
 
-    fn manual_mut(&self) -> RwLockWriteGuard<'_, Manual> {
-        self.0.manual.write().expect("no writer of this lock can panic")
+    /// On a copy, so that no match waits while the disk takes the change.
+    fn change_manual<T, E>(&self, change: impl FnOnce(&mut Manual) -> Result<T, E>) -> Result<T, E> {
+        let _turn = self.0.manual_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut manual = Manual::clone(&self.manual());
+        let changed = change(&mut manual)?;
+        *self.0.manual.write().expect("no writer of this lock can panic") = Arc::new(manual);
+        Ok(changed)
+    }
+
+    fn calendar(&self) -> MutexGuard<'_, Calendar> {
+        self.0.calendar.lock().expect("no holder of this lock can panic")
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -30,9 +31,10 @@ const CONTEXT: &[u8] = b"hot list manual entries 1";
 
 type Entries = BTreeMap<RecordId, ManualEntry>;
 
+#[derive(Clone)]
 pub struct Manual {
     path: PathBuf,
-    seal: SealKey,
+    seal: Arc<SealKey>,
     remind_before: SignedDuration,
     version: ListVersion,
     in_force: u64,
@@ -91,7 +93,7 @@ impl Manual {
         let version = ListVersion { list, version: 0, issued: Timestamp::UNIX_EPOCH };
         let mut manual = Self {
             path,
-            seal,
+            seal: Arc::new(seal),
             remind_before,
             version,
             in_force: 0,
@@ -319,6 +321,11 @@ impl Manual {
             }
         }
         summary
+    }
+
+    /// When somebody last acted on an entry in force; none if nobody has.
+    pub fn last_act(&self) -> Option<Timestamp> {
+        (self.version.issued > Timestamp::UNIX_EPOCH).then_some(self.version.issued)
     }
 
     /// The newest first.

@@ -96,6 +96,11 @@ impl<'a> Look<'a> {
         Self { texts: texts::texts(reading, &matching), state, now, matching }
     }
 
+    /// The same read on another date.
+    pub fn on(self, date: Timestamp) -> Self {
+        Self { now: date, ..self }
+    }
+
     /// Adds the matches of one list to `matches`.
     pub fn at(&self, list: &impl Lookup, matches: &mut Vec<Match>) -> Result<(), StoreError> {
         let exact_only =

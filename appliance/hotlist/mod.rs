@@ -8,6 +8,7 @@
 //! a store; `builder` and `edition` lay a list down on disk; `texts` and `matching` decide what a match is.
 
 mod builder;
+mod calendar;
 mod chunk;
 mod config;
 mod durable;

@@ -12,6 +12,8 @@ pub enum Counter {
     Sequence,
     /// The last entry of the audit log that was stored for delivery.
     AuditStored,
+    /// Of the sessions with the broker: whoever follows them takes a lower one for an old one.
+    Session,
 }
 
 /// How far ahead the sequence is written down, so that not each packet costs a sync. After a power cut it
@@ -19,7 +21,7 @@ pub enum Counter {
 const AHEAD: u64 = 256;
 
 const CELL: usize = 16;
-const COUNTERS: usize = 2;
+const COUNTERS: usize = 3;
 
 /// On the disk two cells for each counter, written in turn, so that a torn write leaves the other: the
 /// value (8 bytes, little endian), then the first 8 bytes of the SHA-256 of counter and value.
@@ -73,7 +75,7 @@ impl Counters {
     pub fn get(&self, counter: Counter) -> u64 {
         match counter {
             Counter::Sequence => self.next_sequence,
-            Counter::AuditStored => self.stored[counter as usize],
+            Counter::AuditStored | Counter::Session => self.stored[counter as usize],
         }
     }
 
@@ -114,6 +116,21 @@ fn value_of(counter: usize, cell: &[u8; CELL]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::system::SimulatedDisk;
+
+    #[test]
+    fn a_file_that_knows_fewer_counters_keeps_what_it_has() {
+        let (disk, folder) = (Arc::new(SimulatedDisk::default()), Path::new("/records"));
+        let mut counters = Counters::open(disk.clone(), folder);
+        counters.set(Counter::AuditStored, 7).unwrap();
+        counters.set(Counter::Sequence, 9).unwrap();
+        disk.truncate(&folder.join("counters"), offset(Counter::Session as usize, false) as u64).unwrap();
+        let mut counters = Counters::open(disk.clone(), folder);
+        assert!(!counters.damaged);
+        counters.set(Counter::Session, 11).unwrap();
+        let counters = Counters::open(disk, folder);
+        let all = [Counter::AuditStored, Counter::Sequence, Counter::Session];
+        assert_eq!(all.map(|counter| counters.get(counter)), [7, 9, 11]);
+    }
 
     #[test]
     fn the_sequence_never_falls_back_wherever_the_power_is_cut() {

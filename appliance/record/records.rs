@@ -12,7 +12,7 @@ use super::counters::{Counter, Counters};
 use super::counts::{Counts, Loss};
 use super::error::RecordError;
 use super::group::Group;
-use super::index::{Index, State};
+use super::index::{Decis, Index, State};
 use super::kind::{Class, Fetched, Kind, Shelf};
 use super::memory::Memory;
 use super::purge::Purge;
@@ -259,8 +259,21 @@ impl Records {
     /// How long ago the oldest record on the disk was captured that nobody has confirmed yet.
     pub fn oldest_age(&self) -> Option<Duration> {
         let born = self.lock().index.oldest()?;
+        Some(self.since(born))
+    }
+
+    /// How long ago this record was captured, whatever was done to the wall clock since; none if it is stored no longer.
+    pub fn age(&self, id: RecordId) -> Option<Duration> {
+        let state = self.lock();
+        let in_memory = state.memory.get(id).map(|sealed| sealed.born);
+        let born = in_memory.or_else(|| state.index.find(id).map(|(_, entry)| entry.born));
+        drop(state);
+        born.map(|born| self.since(born))
+    }
+
+    fn since(&self, born: Decis) -> Duration {
         let tenths = i64::from(decis(self.clock.now().uptime)) - i64::from(born);
-        Some(Duration::from_millis(100 * tenths.max(0) as u64))
+        Duration::from_millis(100 * tenths.max(0) as u64)
     }
 
     /// Changes whenever there may be more to send.
@@ -271,6 +284,17 @@ impl Records {
     /// The next number of the packet counter; never one that was given before, not even over a power cut.
     pub fn next_sequence(&self) -> u64 {
         self.counters().next_sequence()
+    }
+
+    /// The number of a new session with the broker: `at_least`, and higher than any before, also where the wall clock was
+    /// set back before a restart. A disk that refuses to keep it must not stop delivery.
+    pub fn next_session(&self, at_least: u64) -> u64 {
+        let mut counters = self.counters();
+        let number = at_least.max(counters.get(Counter::Session) + 1);
+        if let Err(error) = counters.set(Counter::Session, number) {
+            warn!(%error, "the number of the session may come again after a restart");
+        }
+        number
     }
 
     pub fn counter(&self, counter: Counter) -> u64 {

@@ -17,7 +17,7 @@ use super::pulse::Pulse;
 use crate::audit::{Audit, Event, Who};
 use crate::delivery::{Delivery, Inbound, Topic, UnitTopic};
 use crate::hotlist::{Effect, Hotlist, Updates};
-use crate::system::Clock;
+use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::UnitId;
 
 /// How often lists are asked whether they have waited long enough.
@@ -51,6 +51,7 @@ impl Post {
     fn run(mut self, mut arrivals: mpsc::Receiver<Inbound>, runtime: &Handle) {
         while !self.stop.load(Ordering::Relaxed) {
             self.pulse.beat(self.clock.now());
+            self.hotlist.tell_time(self.clock.now(), clock_status() == ClockStatus::Synchronised);
             let arrival = runtime.block_on(async { tokio::time::timeout(TICK, arrivals.recv()).await });
             let now = self.clock.now();
             let mut effects = match arrival {

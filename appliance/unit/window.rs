@@ -187,7 +187,7 @@ impl console::Unit for Window {
     fn lists(&self) -> Lists {
         let now = self.clock.now().wall;
         let view = |manual: hotlist::ManualEntry| ManualView {
-            state: manual.state(now),
+            state: manual.state(self.hotlist.date(now)),
             expires_soon: self.hotlist.manual_expires_soon(&manual, now),
             manual,
         };
