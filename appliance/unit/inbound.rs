@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::answers::Answers;
+use super::door::{AskAgain, Door};
 use super::manual::Ledger;
 use super::orders::Orders;
 use super::pulse::Pulse;
@@ -28,6 +29,7 @@ pub struct Post {
     pub unit: UnitId,
     pub hotlist: Hotlist,
     pub updates: Updates,
+    pub door: Door,
     pub delivery: Arc<Delivery>,
     pub audit: Arc<Audit>,
     pub manual: Ledger,
@@ -59,6 +61,8 @@ impl Post {
                 Ok(None) => return,
                 Err(_) => Vec::new(),
             };
+            let quiet = self.door.tick(self.delivery.is_answered(), now.uptime);
+            self.ask_again(quiet);
             effects.extend(self.updates.on_time(now));
             effects.into_iter().for_each(|effect| self.carry_out(effect));
             self.orders.tick(runtime);
@@ -68,10 +72,16 @@ impl Post {
 
     fn open(&mut self, inbound: Inbound, runtime: &Handle) -> Vec<Effect> {
         match &inbound.topic {
+            Topic::List(..) if !self.door.admits() => Vec::new(),
             Topic::List(..) => {
                 self.updates.on_message(&inbound.topic.to_string(), &inbound.payload, self.clock.now())
             }
-            Topic::Unit(_, UnitTopic::Memory) => self.updates.remember(&inbound.payload, self.clock.now()),
+            Topic::Unit(_, UnitTopic::Memory) => {
+                let effects = self.updates.remember(&inbound.payload, self.clock.now());
+                let came = self.door.remembered();
+                self.ask_again(came);
+                effects
+            }
             Topic::Unit(_, UnitTopic::ManualEntries) => {
                 self.manual_message(&inbound.payload);
                 Vec::new()
@@ -90,6 +100,12 @@ impl Post {
             }
             // Delivery hands on nothing else.
             Topic::Unit(..) => Vec::new(),
+        }
+    }
+
+    fn ask_again(&self, AskAgain(again): AskAgain) {
+        if again {
+            self.updates.subscriptions().into_iter().for_each(|filter| self.delivery.subscribe(filter));
         }
     }
 

@@ -8,6 +8,7 @@ mod board;
 mod canary;
 mod clerk;
 mod courier;
+mod door;
 mod duty;
 mod evidence;
 mod guard;
@@ -55,6 +56,7 @@ use answers::Answers;
 use board::Board;
 use clerk::Clerk;
 use courier::Courier;
+use door::Door;
 use duty::Duty;
 use evidence::Evidence;
 use guard::{Guard, Paperwork, Watched};
@@ -322,6 +324,7 @@ impl Unit {
             unit: config.unit.id.clone(),
             hotlist,
             updates,
+            door: Door::shut(),
             delivery: delivery.clone(),
             audit: audit.clone(),
             manual,
