@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::in_full;
 use super::run::unit_key;
-use crate::capture::{self, Capture, Frame, Latest, LinkState};
+use crate::capture::{self, Capture, Frame, Latest, LinkFault, LinkState};
 use crate::config::Config;
 use crate::crypto::Module;
 use crate::delivery::tls::{self, CertificateFacts};
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 /// A camera that works gives its first picture well within this.
-const CAMERA_PATIENCE: Duration = Duration::from_secs(8);
+const CAMERA_PATIENCE: Duration = Duration::from_secs(12);
 
 /// What was found of one thing.
 enum Finding {
@@ -126,16 +126,23 @@ fn watch(camera: &capture::Config) -> Finding {
         Err(error) => return Bad(error.to_string()),
     };
     let deadline = Instant::now() + CAMERA_PATIENCE;
+    let mut quiet = None;
     while Instant::now() < deadline {
         if let Some(frame) = newest.take(Duration::from_millis(200)) {
             let luma = frame.luma();
             return Good(format!("pictures of {}x{} from {}", luma.width, luma.height, camera.source));
         }
-        if let LinkState::Faulted(fault) = capture.status().state {
-            return Bad(format!("{fault}. {}", fault.mend()));
+        match capture.status().state {
+            // Connected anew by itself: many cameras wake slowly, or wait for their next key frame.
+            LinkState::Faulted(fault @ (LinkFault::Silent(_) | LinkFault::NoPicture(_))) => {
+                quiet = Some(fault)
+            }
+            LinkState::Faulted(fault) => return Bad(format!("{fault}. {}", fault.mend())),
+            _ => {}
         }
     }
-    Bad(format!("no picture from {} within {} s", camera.source, CAMERA_PATIENCE.as_secs()))
+    let mend = quiet.map_or(String::new(), |fault| format!(". {}", fault.mend()));
+    Bad(format!("no picture from {} within {} s{mend}", camera.source, CAMERA_PATIENCE.as_secs()))
 }
 
 fn certificate(config: &Config) -> Finding {
