@@ -37,10 +37,11 @@ fn main() {
         return rtsp::serve();
     }
     let datasets = datasets::folder();
-    let one = watch(&[road::film(&datasets, SECONDS, 30, true)]);
-    let half = road::film(&datasets, SECONDS, 15, true);
+    let cars: Vec<road::Pass> = (0..SECONDS).step_by(6).map(|at| at as f32..at as f32 + 3.0).collect();
+    let one = watch(&[road::film(&datasets, "cars", SECONDS, 30, cars.clone())]);
+    let half = road::film(&datasets, "cars", SECONDS, 15, cars);
     let two = watch(&[half.clone(), half]);
-    let still = watch(&[road::film(&datasets, SECONDS, 30, false)]);
+    let still = watch(&[road::film(&datasets, "still", SECONDS, 30, Vec::new())]);
     let figures = serde_json::json!({
         "pipeline_1080p30_share_of_core": rounded(one.all),
         "pipeline_1080p30_decode_share_of_core": rounded(one.all - one.vision),

@@ -11,13 +11,21 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
+#[path = "../../support/datasets.rs"]
+mod datasets;
+#[path = "../support/road.rs"]
+mod road;
 #[path = "../support/summary.rs"]
 mod summary;
 
+mod alert;
+mod camera;
 mod cores;
 mod department;
 mod throughput;
 
 fn main() {
+    // First, while no thread is held to a core.
+    summary::add(alert::measure());
     summary::add(throughput::measure());
 }

@@ -1,5 +1,7 @@
 //! A road filmed once: real photographs of cars that drive up before a still background, as H.264 in a file.
+#![allow(dead_code, reason = "each benchmark uses a part of this")]
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +13,8 @@ use milepost::vision::Picture;
 
 pub const WIDTH: usize = 1920;
 pub const HEIGHT: usize = 1080;
-/// A car is in view for so long, and so long nothing moves before the next.
-const PASSING_S: f32 = 3.0;
-const GAP_S: f32 = 3.0;
+/// The cars, which come in turn.
+pub const CARS: usize = 6;
 /// How much smaller a car is when it comes into view.
 const FAR: f32 = 0.4;
 /// What of a photograph drives, around its plate and in plate widths and heights.
@@ -21,25 +22,46 @@ const CAR: (f32, f32) = (2.2, 3.0);
 /// A sensor's noise, in grey levels up and down.
 const NOISE: u32 = 3;
 
-/// Films `seconds` of it at `fps`, unless that was done before; without cars where `cars` is false.
-pub fn film(datasets: &Path, seconds: u32, fps: u32, cars: bool) -> PathBuf {
+/// When a car is in view, in seconds from the film's beginning; the last picture shows it near and whole.
+pub type Pass = Range<f32>;
+
+/// Films these passes at `fps`, unless that was done under this name before.
+pub fn film(datasets: &Path, name: &str, seconds: u32, fps: u32, passes: Vec<Pass>) -> PathBuf {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("bench");
     std::fs::create_dir_all(&folder).expect("the target folder can be written");
-    let path = folder.join(format!("road-{seconds}s-{fps}fps-{}.mp4", if cars { "cars" } else { "still" }));
+    let path = folder.join(format!("road-{seconds}s-{fps}fps-{name}.mp4"));
     if !path.exists() {
         let half = path.with_extension("half");
-        encode(&half, fps, Road::new(datasets, cars), seconds * fps);
+        encode(&half, fps, Road::new(datasets, passes), seconds * fps);
         std::fs::rename(&half, &path).expect("the film can be renamed");
     }
     path
 }
 
+/// What the cars carry, in turn.
+pub fn plates(datasets: &Path) -> Vec<String> {
+    truth(datasets).map(|row| row["plate"].clone()).collect()
+}
+
+/// A photograph by the names of what is known of it.
+type Row = BTreeMap<String, String>;
+
+/// The photographs that the cars are from.
+fn truth(datasets: &Path) -> impl Iterator<Item = Row> {
+    let rows = csv::Reader::from_path(datasets.join("us-scenes/truth.csv"));
+    let rows = rows.expect("the scenes have their truth").into_deserialize::<Row>();
+    let wide =
+        rows.map(|row| row.expect("the truth is a table")).filter(|row| row["image"].starts_with("wts-"));
+    wide.step_by(5).take(CARS)
+}
+
+/// Without pictures that need a later one: cameras send none, and a decoder would wait for it.
 fn encode(path: &Path, fps: u32, mut road: Road, frames: u32) {
     gst::init().expect("GStreamer starts");
     let description = format!(
         "appsrc name=pictures format=time caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={fps}/1 \
-         ! x264enc speed-preset=veryfast bitrate=6000 key-int-max={} ! mp4mux ! filesink location={}",
+         ! x264enc speed-preset=veryfast bitrate=6000 bframes=0 key-int-max={} ! mp4mux ! filesink location={}",
         fps * 2,
         path.display()
     );
@@ -70,6 +92,7 @@ fn encode(path: &Path, fps: u32, mut road: Road, frames: u32) {
 struct Road {
     background: Vec<u8>,
     cars: Vec<Car>,
+    passes: Vec<Pass>,
     noise: u32,
 }
 
@@ -81,25 +104,20 @@ struct Car {
 }
 
 impl Road {
-    fn new(datasets: &Path, with_cars: bool) -> Self {
+    fn new(datasets: &Path, passes: Vec<Pass>) -> Self {
         let scenes = datasets.join("us-scenes");
-        let mut rows = csv::Reader::from_path(scenes.join("truth.csv")).expect("the scenes have their truth");
-        let rows = rows.deserialize::<std::collections::BTreeMap<String, String>>();
-        let wide =
-            rows.map(|row| row.expect("the truth is a table")).filter(|row| row["image"].starts_with("wts-"));
-        let cars = wide.step_by(5).take(if with_cars { 6 } else { 0 });
-        let cars = cars.map(|row| Car::of(&scenes.join("images").join(&row["image"]), &row)).collect();
+        let cars = truth(datasets).map(|row| Car::of(&scenes.join("images").join(&row["image"]), &row));
         let street = scenes.join("images/12c6cb72-3ea3-49e7-b381-e0cdfc5e8960.jpg");
         let background = scaled(&picture(&street), WIDTH, HEIGHT);
-        Self { background, cars, noise: 1 }
+        Self { background, cars: cars.collect(), passes, noise: 1 }
     }
 
     fn picture(&mut self, seconds: f32) -> Vec<u8> {
         let mut luma = self.background.clone();
-        let turn = seconds / (PASSING_S + GAP_S);
-        let along = turn.fract() * (PASSING_S + GAP_S) / PASSING_S;
-        if let Some(car) = self.cars.get(turn as usize % self.cars.len().max(1)).filter(|_| along < 1.0) {
-            car.draw(&mut luma, along);
+        if let Some(number) = self.passes.iter().position(|pass| pass.contains(&seconds)) {
+            let pass = &self.passes[number];
+            let along = (seconds - pass.start) / (pass.end - pass.start);
+            self.cars[number % CARS].draw(&mut luma, along);
         }
         for value in &mut luma {
             self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -111,7 +129,7 @@ impl Road {
 }
 
 impl Car {
-    fn of(path: &Path, row: &std::collections::BTreeMap<String, String>) -> Self {
+    fn of(path: &Path, row: &Row) -> Self {
         let picture = picture(path);
         let Plane { width, height, .. } = picture.luma();
         let number = |key: &str| row[key].parse::<f32>().expect("the truth is in numbers");
