@@ -1,5 +1,5 @@
-//! A disk that is full, turns read-only, or gives back other bytes than were written: the whole program goes on reading, raises
-//! and delivers alerts, keeps what it can, and says what is wrong. On a real ext4 in a loop device.
+//! A disk that is full, turns read-only, is slow, or gives back other bytes than were written: the whole program goes on
+//! reading, raises and delivers alerts, keeps what it can, and says what is wrong. On a real ext4 in a loop device.
 
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/department.rs"]
@@ -18,12 +18,24 @@ mod site;
 mod small_disk;
 mod support;
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use department::Department;
+use milepost::audit::Audit;
+use milepost::crypto::UnitKey;
+use milepost::delivery::{self, Delivery};
+use milepost::record::{self, Kind, NewRecord, Records, Stored};
+use milepost::system::{Clock, Disk, RealDisk, SystemClock};
+use milepost::words::{RecordId, UnitId};
 use program::Appliance;
 use site::Site;
 use small_disk::SmallDisk;
-use support::{eventually, files, not_run};
+use support::{Mosquitto, eventually, files, not_run};
 
 /// Not a test: the process in which the camera serves.
 #[test]
@@ -75,6 +87,122 @@ fn on_a_full_and_on_a_read_only_disk_the_unit_starts_reads_and_alerts() {
     let _unit = started(&site);
     next_alert(&site);
     assert!(site.department.health()["records"]["fault"].is_null());
+}
+
+#[test]
+fn on_a_disk_that_turns_read_only_under_it_the_unit_reads_and_alerts() {
+    let test = "on_a_disk_that_turns_read_only_under_it_the_unit_reads_and_alerts";
+    let disk = match SmallDisk::ext4(64) {
+        Ok(disk) => disk,
+        Err(error) => return not_run(test, &error),
+    };
+    let site = Site::open();
+    let camera = site.camera(0);
+    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
+    std::os::unix::fs::symlink(disk.path(), site.folder().join("state")).unwrap();
+    let _unit = started(&site);
+    next_alert(&site);
+    disk.fail();
+    eventually("the disk is told", || site.department.sees("degraded", &["store-failing"]));
+    next_alert(&site);
+    next_alert(&site);
+}
+
+/// The machine's own disk, as slow as an old card.
+struct SlowDisk;
+
+const SYNC: Duration = Duration::from_millis(300);
+
+impl Disk for SlowDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_folder(path)
+    }
+    fn lock(&self, folder: &Path) -> io::Result<Option<File>> {
+        RealDisk.lock(folder)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        RealDisk.list(folder)
+    }
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        RealDisk.length(path)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        RealDisk.read(path)
+    }
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        RealDisk.read_at(path, offset, length)
+    }
+    fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        RealDisk.write_at(path, offset, bytes)
+    }
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        RealDisk.truncate(path, length)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        std::thread::sleep(SYNC);
+        RealDisk.sync(path)
+    }
+    fn sync_each(&self, paths: &[PathBuf]) -> io::Result<()> {
+        std::thread::sleep(SYNC);
+        RealDisk.sync_each(paths)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        std::thread::sleep(SYNC);
+        RealDisk.sync_folder(path)
+    }
+}
+
+#[test]
+fn on_a_slow_disk_alerts_leave_while_reads_wait_and_nothing_is_lost() {
+    let broker = Mosquitto::start();
+    let folder = tempfile::tempdir().unwrap();
+    let department = Department::open(&broker, &folder.path().join("received"));
+    let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) = (Arc::new(SlowDisk), Arc::new(SystemClock::new()));
+    let (audit, _) = Audit::open(&folder.path().join("audit"), disk.clone(), clock.clone()).unwrap();
+    let (key, place) = (UnitKey::generate(), folder.path().join("records"));
+    let (config, audit) = (record::Config::default(), Arc::new(audit));
+    let records = Arc::new(Records::open(config, &place, &key, disk, clock.clone(), audit).unwrap().0);
+    let config = delivery::Config {
+        receivers: vec![department.key],
+        broker: broker.client("north-7"),
+        ..delivery::Config::default()
+    };
+    let unit = UnitId::parse("north-7").unwrap();
+    let (delivery, _inbound) =
+        Delivery::start(config, unit, Vec::new(), records.clone(), clock.clone()).unwrap();
+    let store = |kind, hit| {
+        let (id, captured, body) = (RecordId::new(), clock.now(), b"{}".to_vec());
+        let record = NewRecord { id, kind, hit, belongs_to: None, captured, clock_trusted: true, body };
+        assert_eq!(records.store(record).unwrap(), Stored::OnDisk);
+    };
+
+    let over = AtomicBool::new(false);
+    let reads: usize = std::thread::scope(|scope| {
+        // A street that is busier than the disk: each of them waits for the disk, together with the others.
+        let read = || {
+            let mut stored = 0;
+            while !over.load(Ordering::Relaxed) {
+                store(Kind::Read, false);
+                stored += 1;
+            }
+            stored
+        };
+        let street: Vec<_> = (0..16).map(|_| scope.spawn(read)).collect();
+        for alerts in 1..=3 {
+            store(Kind::Alert, true);
+            eventually("the alert leaves", || department.events("alerts").len() == alerts);
+        }
+        over.store(true, Ordering::Relaxed);
+        street.into_iter().map(|vehicle| vehicle.join().unwrap()).sum()
+    });
+    assert!(reads >= 16);
+    eventually("every read arrives", || department.events("reads").len() == reads);
+    eventually("all is receipted and gone", || records.counts().held.values().sum::<u64>() == 0);
+    assert!(records.counts().lost.is_empty() && records.counts().disk_fault.is_none());
+    delivery.stop();
 }
 
 #[test]

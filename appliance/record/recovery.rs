@@ -9,12 +9,16 @@
 //! | no slot opens, nor does `check` | it is not this unit's key | refused: nothing is touched |
 //! | a keys file that cannot be read | the flash has failed there | left, and every pack with it: another start may read it |
 //! | a slot whose body is missing or short | only decay, or someone's hand: bodies are durable before slots | zeroed; counted as missing |
-//! | a body, bodies file or pack without a slot | a commit was cut short before its keys, or a removal before its end | removed |
+//! | a body, bodies file or pack without a slot | a commit was cut short before its keys, or a removal before its end | removed; a keys file that somebody took away looks no different, see below |
 //! | a keys file without a record | all were destroyed, the removal was cut short | removed with its bodies |
 //! | the newest certificate names a record that is still there | a purge was cut short | the purge is finished before anything is handed out |
 //! | two records with one id | a failed commit could not be taken back, and the caller stored again | the later one is destroyed |
 //! | a record captured in the future | the wall clock went back | kept; expired at once where a limit applies |
 //! | anything that cannot be removed | the disk is read-only | left; everything readable is served |
+//!
+//! A keys file that somebody took away is not told apart from a commit that was cut short: one commit may begin several
+//! segments, whose keys become durable in any order, so a power cut leaves bodies without keys beside newer ones with them.
+//! Its records are gone as if they had been purged, but no certificate names them, and no decision in the audit log.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -29,6 +29,11 @@ impl SmallDisk {
         run("mount", &["-o", &format!("remount,{options}"), &self.path().display().to_string()]).unwrap();
     }
 
+    /// Turns read-only at once, also under a program that writes: what ext4 does when the medium fails.
+    pub fn fail(&self) {
+        self.remount("abort");
+    }
+
     /// Writes until nothing more fits, also what has become free since; gives the file, whose removal makes room again.
     pub fn fill(&self) -> PathBuf {
         let path = self.path().join("filler");
