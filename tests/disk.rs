@@ -73,6 +73,7 @@ fn on_a_full_and_on_a_read_only_disk_the_unit_starts_reads_and_alerts() {
     unit.kill();
     unit = started(&site);
     next_alert(&site);
+    console_opens(&unit);
     std::fs::remove_file(filler).unwrap();
     eventually("the disk takes records again", || site.department.health()["records"]["fault"].is_null());
     next_alert(&site);
@@ -82,6 +83,7 @@ fn on_a_full_and_on_a_read_only_disk_the_unit_starts_reads_and_alerts() {
     unit = started(&site);
     next_alert(&site);
     eventually("a read-only disk is told", || site.department.sees("degraded", &["store-failing"]));
+    console_opens(&unit);
     unit.kill();
     disk.remount("rw");
     let _unit = started(&site);
@@ -252,6 +254,10 @@ fn started(site: &Site) -> Appliance {
     let mut unit = Appliance::start(site.folder());
     unit.tells("READY=1");
     unit
+}
+
+fn console_opens(unit: &Appliance) {
+    eventually("the console opens", || unit.said().contains("the console listens"));
 }
 
 fn next_alert(site: &Site) {
