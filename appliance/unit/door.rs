@@ -5,6 +5,9 @@ use std::time::Duration;
 /// queued before it, and that does not pause for so long.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// Where lists change all the time there is no such pause; by then the broker's queue is through.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// Keeps the lists' messages out after a start until the broker's memory has come: storage that was restored has forgotten
 /// which versions this unit held, and the broker may have queued a message that is older than those. What was turned away is
 /// retained, so it is asked for again.
@@ -14,6 +17,8 @@ pub enum Door {
         turned_away: bool,
         /// Since when nothing of a list has come over a link with all its subscriptions; none without such a link.
         quiet_since: Option<Duration>,
+        /// Since when there is such a link.
+        answered_since: Option<Duration>,
     },
     Open,
 }
@@ -24,14 +29,14 @@ pub struct AskAgain(pub bool);
 
 impl Door {
     pub fn shut() -> Self {
-        Self::Shut { turned_away: false, quiet_since: None }
+        Self::Shut { turned_away: false, quiet_since: None, answered_since: None }
     }
 
     /// Whether a list's message may come in.
     pub fn admits(&mut self) -> bool {
         match self {
             Self::Open => true,
-            Self::Shut { turned_away, quiet_since } => {
+            Self::Shut { turned_away, quiet_since, .. } => {
                 (*turned_away, *quiet_since) = (true, None);
                 false
             }
@@ -48,9 +53,13 @@ impl Door {
     /// To be told about once a second whether the broker has answered all subscriptions of its present link.
     pub fn tick(&mut self, answered: bool, uptime: Duration) -> AskAgain {
         match self {
-            Self::Shut { quiet_since, .. } if !answered => *quiet_since = None,
-            Self::Shut { quiet_since, .. } => {
-                if uptime.saturating_sub(*quiet_since.get_or_insert(uptime)) >= QUIET {
+            Self::Shut { quiet_since, answered_since, .. } if !answered => {
+                (*quiet_since, *answered_since) = (None, None);
+            }
+            Self::Shut { quiet_since, answered_since, .. } => {
+                let lasts =
+                    |since: &mut Option<Duration>| uptime.saturating_sub(*since.get_or_insert(uptime));
+                if lasts(quiet_since) >= QUIET || lasts(answered_since) >= LONGEST {
                     return self.remembered();
                 }
             }
@@ -91,6 +100,16 @@ mod tests {
         assert_eq!(door.tick(true, at(104)), AskAgain(false));
         assert_eq!(door.tick(true, at(106)), AskAgain(true));
         assert!(door.admits());
+    }
+
+    #[test]
+    fn lists_that_never_pause_come_in_all_the_same() {
+        let mut door = Door::shut();
+        let opened = (0..=60).find(|&second| {
+            door.admits();
+            door.tick(true, at(second)) == AskAgain(true)
+        });
+        assert_eq!(opened, Some(30));
     }
 
     #[test]
