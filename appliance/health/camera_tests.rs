@@ -153,6 +153,26 @@ fn an_empty_view_is_covered_dark_or_blinding() {
 }
 
 #[test]
+fn a_night_darker_than_its_lamp_once_made_it_has_a_dead_lamp() {
+    let mut camera = Camera::over(SCENES[0]);
+    let mut watch = camera.watched();
+    let lamp_lit = Pose { gain: 0.2, ..Pose::default() };
+    camera.look(&mut watch, lamp_lit, LIGHT_LASTS.as_secs() + 10);
+    let lights: Vec<_> = watch.references().unwrap().views().iter().map(|view| view.light).collect();
+    assert_eq!(lights, [Light::Daylight, Light::InfraRed], "{:?}", watch.view());
+    assert_eq!(watch.findings(true), [], "a lit night is as it should be");
+    camera.look(&mut watch, Pose { gain: 0.02, ..Pose::default() }, 12);
+    assert_eq!(reasons(&watch.findings(true)), [Reason::LampDead]);
+    camera.look(&mut watch, lamp_lit, 20);
+    assert_eq!(watch.findings(true), []);
+    // Where no lamp ever lit the night, none can have died.
+    let mut watch = camera.watched();
+    camera.second += 60;
+    camera.look(&mut watch, Pose { gain: 0.02, ..Pose::default() }, 12);
+    assert_eq!(reasons(&watch.findings(true)), [Reason::ViewDark]);
+}
+
+#[test]
 fn dusk_is_learned_within_the_verified_aim_and_the_persons_view_stays_the_measure() {
     let mut camera = Camera::over(SCENES[0]);
     let mut watch = camera.watched();
