@@ -53,17 +53,23 @@ fn main() {
     let mut figures = BTreeMap::new();
     let mut bench = Bench { cars, figures: &mut figures };
     let mut errors = Errors::default();
-    let (mut moved, mut harmed) = (Vec::new(), Vec::new());
-    for (seed, photograph) in every(stride()).enumerate() {
-        bench.poses(photograph, seed as u64, &mut errors);
-        bench.moves(photograph, seed as u64, &mut moved);
-        bench.harms(photograph, seed as u64, &mut harmed);
+    if asked("faults") {
+        let (mut moved, mut harmed) = (Vec::new(), Vec::new());
+        for (seed, photograph) in every(stride()).enumerate() {
+            bench.poses(photograph, seed as u64, &mut errors);
+            bench.moves(photograph, seed as u64, &mut moved);
+            bench.harms(photograph, seed as u64, &mut harmed);
+        }
+        errors.tell(bench.figures);
+        tell_seen(bench.figures, "alignment_moved_seen", &moved, MOVE_WITHIN);
+        tell_seen(bench.figures, "alignment_covered_seen", &harmed, HARM_WITHIN);
     }
-    errors.tell(bench.figures);
-    tell_seen(bench.figures, "alignment_moved_seen", &moved, MOVE_WITHIN);
-    tell_seen(bench.figures, "alignment_covered_seen", &harmed, HARM_WITHIN);
-    bench.days(&photographs);
-    bench.cost(&photographs[0]);
+    if asked("days") {
+        bench.days(&photographs);
+    }
+    if asked("cost") {
+        bench.cost(&photographs[0]);
+    }
     let figures = figures.into_iter().map(|(name, value)| (name, rounded(value).into())).collect();
     summary::add(figures);
 }
@@ -71,6 +77,11 @@ fn main() {
 /// Every so many photographs are looked at; `MILEPOST_BENCH_EVERY` asks for all (1) or for a glance (12).
 fn stride() -> usize {
     std::env::var("MILEPOST_BENCH_EVERY").ok().and_then(|step| step.parse().ok()).unwrap_or(3)
+}
+
+/// Whether this part is to be run: `MILEPOST_BENCH_PART` asks for one of them alone, `faults`, `days` or `cost`.
+fn asked(part: &str) -> bool {
+    std::env::var("MILEPOST_BENCH_PART").map_or(true, |only| only == part)
 }
 
 struct Bench<'a> {
