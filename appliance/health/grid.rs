@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use opencv::core::{self, CV_32F, Mat, Size};
 use opencv::imgproc::{self, INTER_AREA};
 use opencv::prelude::*;
@@ -43,18 +45,23 @@ impl Texture {
         })
     }
 
-    /// Takes in a newer look with this weight.
-    pub fn blend(&mut self, newer: Self, weight: f32) {
-        if self.light.len() != newer.light.len() {
-            *self = newer;
-            return;
-        }
-        let blend = |old: &mut [f32], new: Vec<f32>| {
-            old.iter_mut().zip(new).for_each(|(old, new)| *old += weight * (new - *old));
+    /// The middle of several looks, cell by cell and number by number: a car that passes within half of them leaves nothing
+    /// behind, where an average would tell of its strong edges long after it has gone from faint gravel.
+    pub fn middle(looks: &VecDeque<Self>) -> Self {
+        let middle = |of: fn(&Self) -> &Vec<f32>| {
+            let cells = looks.back().map_or(0, Self::cells);
+            let at = |cell: usize| {
+                let mut values: Vec<f32> = looks.iter().map(|look| of(look)[cell]).collect();
+                values.sort_by(f32::total_cmp);
+                values[values.len() / 2]
+            };
+            (0..cells).map(at).collect()
         };
-        blend(&mut self.fine, newer.fine);
-        blend(&mut self.coarse, newer.coarse);
-        blend(&mut self.light, newer.light);
+        Self {
+            fine: middle(|look| &look.fine),
+            coarse: middle(|look| &look.coarse),
+            light: middle(|look| &look.light),
+        }
     }
 
     pub fn cells(&self) -> usize {

@@ -9,6 +9,7 @@ mod camera;
 mod canary;
 mod coach;
 mod displacement;
+mod frozen;
 mod geometry;
 mod grid;
 mod image;

@@ -103,7 +103,8 @@ impl Reason {
             Self::ViewCovered => 10,
             // A lorry that waits before the camera covers as much.
             Self::ViewPartlyCovered => 20,
-            Self::OutOfFocus => 6,
+            // What passes is left out by the middle of several looks.
+            Self::OutOfFocus => 4,
             Self::ViewBlinded => 20,
             Self::ViewDark | Self::ViewFogged | Self::LampDead | Self::TooHot => 60,
             // Drops dry, and wipe themselves off.

@@ -8,6 +8,7 @@ use opencv::imgproc;
 use opencv::prelude::*;
 
 use super::HealthError;
+use super::frozen::{Change, FreezeWatch};
 use super::grid::{self, Texture};
 use super::references::{Light, colour};
 use crate::capture::{Frame, Plane};
@@ -25,18 +26,11 @@ const QUIET_WITHIN: usize = 20;
 /// Mean luma of a cell that is neither black nor burnt out, where noise would be cut off.
 const EXPOSED: std::ops::RangeInclusive<f32> = 8.0..=230.0;
 
-/// Weight of a new look in what is told of a cell: a passing car is gone from it in a few seconds.
+/// Looks of which the middle one tells what a cell shows. Odd.
+const TEXTURES: usize = 9;
+
+/// Weight of a new look in how much of a cell is burnt out: headlights that pass are gone from it in a few seconds.
 const FADE: f32 = 0.25;
-
-/// Share of samples that differ below which a picture repeats the one before: a decoder's rounding, a clock in a corner.
-const REPEATED: f32 = 0.005;
-
-/// Mean difference, in luma steps, of a repeated picture that was encoded anew.
-const ENCODED_ANEW: f64 = 1.0;
-
-/// Looks over which a stream is judged as frozen, and how many of them must repeat the one before.
-const FROZEN_WINDOW: usize = 8;
-const FROZEN_REPEATS: usize = 6;
 
 /// The numbers of one look at a picture.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -67,20 +61,13 @@ pub(super) struct Look {
 #[derive(Default)]
 pub(super) struct ViewWatch {
     before: Option<Mat>,
-    /// Of the last looks: what became of the picture since the one before.
-    changes: VecDeque<Change>,
-    /// And by how much the quietest cells differed.
-    differences: VecDeque<f32>,
+    freeze: FreezeWatch,
+    /// Of the last looks: the most that the sensor's noise can have been, as a variance.
+    noises: VecDeque<f32>,
+    textures: VecDeque<Texture>,
     pub texture: Texture,
     /// Share of burnt out samples by cell.
     pub burnt: Vec<f32>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Change {
-    Repeated,
-    EncodedAnew,
-    Changed,
 }
 
 impl ViewWatch {
@@ -90,13 +77,23 @@ impl ViewWatch {
         if self.before.as_ref().is_some_and(|before| before.size().ok() != look.picture.size().ok()) {
             *self = Self::default();
         }
-        let (change, difference) = self.changed(&look.picture)?;
-        let noise = self.noise(difference);
-        if self.changes.len() == FROZEN_WINDOW {
-            self.changes.pop_front();
+        let (mut mean, mut deviation) = (Mat::default(), Mat::default());
+        core::mean_std_dev(&look.picture, &mut mean, &mut deviation, &core::no_array())?;
+        let brightness = *mean.at::<f64>(0)? as f32;
+        let light = Light::of(brightness, frame.chroma().map(colour));
+        let mut change = Change::Changed;
+        if let Some(before) = &self.before {
+            let mut difference = Mat::default();
+            core::absdiff(before, &look.picture, &mut difference)?;
+            change = self.freeze.take(before, &look.picture, &difference, light)?;
+            self.note_noise(&look.picture, &difference)?;
         }
-        self.changes.push_back(change);
-        self.texture.blend(Texture::of(&look.picture, noise)?, FADE);
+        let noise = self.noises.iter().copied().min_by(f32::total_cmp).unwrap_or(0.0);
+        if self.textures.len() == TEXTURES {
+            self.textures.pop_front();
+        }
+        self.textures.push_back(Texture::of(&look.picture, noise)?);
+        self.texture = Texture::middle(&self.textures);
         let mut bright = Mat::default();
         core::compare(&look.picture, &Scalar::all(BURNT), &mut bright, core::CMP_GE)?;
         let burnt = grid::cells(&bright, &look.picture)?.into_iter().map(|mean| mean / 255.0);
@@ -106,61 +103,57 @@ impl ViewWatch {
             self.burnt = burnt.collect();
         }
 
-        let (mut mean, mut deviation) = (Mat::default(), Mat::default());
-        core::mean_std_dev(&look.picture, &mut mean, &mut deviation, &core::no_array())?;
-        let brightness = *mean.at::<f64>(0)? as f32;
         let measure = ViewMeasure {
             brightness,
             contrast: *deviation.at::<f64>(0)? as f32,
             sharpness: self.texture.overall_sharpness(),
             blinded: core::count_non_zero(&bright)? as f32 / look.picture.total() as f32,
             noise: noise.sqrt(),
-            light: Light::of(brightness, frame.chroma().map(colour)),
+            light,
             same_as_before: change == Change::Repeated,
         };
         self.before = Some(look.picture.try_clone()?);
         Ok((look, measure))
     }
 
-    /// Whether the stream shows one picture for ever. A frozen picture may be encoded anew now and then, and then
-    /// differs by a trifle.
+    /// Whether the stream shows one picture for ever.
     pub fn is_frozen(&self) -> bool {
-        let repeats = self.changes.iter().filter(|change| **change == Change::Repeated).count();
-        self.changes.len() == FROZEN_WINDOW
-            && repeats >= FROZEN_REPEATS
-            && !self.changes.contains(&Change::Changed)
+        self.freeze.is_frozen()
     }
 
-    /// What became of the picture since the look before, and by what variance the quietest tenth of the exposed cells
-    /// differ, which nothing moves in.
-    fn changed(&self, picture: &Mat) -> Result<(Change, Option<f32>), HealthError> {
-        let Some(before) = &self.before else { return Ok((Change::Changed, None)) };
-        let mut difference = Mat::default();
-        core::absdiff(before, picture, &mut difference)?;
-        let share = core::count_non_zero(&difference)? as f32 / picture.total() as f32;
-        let mean = core::mean(&difference, &core::no_array())?[0];
-        let change = match () {
-            () if share <= REPEATED => Change::Repeated,
-            () if mean <= ENCODED_ANEW => Change::EncodedAnew,
-            () => Change::Changed,
-        };
+    /// Wind moves fine gravel as much as noise does, but not at every look, nor what is flat; the sensor's noise is always there
+    /// and everywhere.
+    fn note_noise(&mut self, picture: &Mat, difference: &Mat) -> Result<(), HealthError> {
         let mut squared = Mat::default();
-        core::multiply(&difference, &difference, &mut squared, 0.5, core::CV_32F)?;
-        let cells = grid::cells(&squared, picture)?.into_iter().zip(grid::cells(picture, picture)?);
-        let mut variances: Vec<f32> =
-            cells.filter(|(_, light)| EXPOSED.contains(light)).map(|(variance, _)| variance).collect();
-        variances.sort_by(f32::total_cmp);
-        Ok((change, variances.get(variances.len() / 10).copied()))
-    }
-
-    /// Wind moves fine gravel as much as noise does, but not at every look; the sensor's noise is always there.
-    fn noise(&mut self, difference: Option<f32>) -> f32 {
-        if self.differences.len() == QUIET_WITHIN {
-            self.differences.pop_front();
+        core::multiply(difference, difference, &mut squared, 0.5, core::CV_32F)?;
+        let by_time = quietest_tenth(&squared, picture)?;
+        let by_place = quietest_tenth(&roughness(picture)?, picture)?;
+        if self.noises.len() == QUIET_WITHIN {
+            self.noises.pop_front();
         }
-        self.differences.extend(difference);
-        self.differences.iter().copied().min_by(f32::total_cmp).unwrap_or(0.0)
+        self.noises.extend(by_time.into_iter().chain(by_place).min_by(f32::total_cmp));
+        Ok(())
     }
+}
+
+/// The variance of noise that would make each sample as rough as it is: flat asphalt is as smooth in the wind as in the
+/// calm (Immerkær, Fast Noise Variance Estimation, 1996).
+fn roughness(picture: &Mat) -> Result<Mat, HealthError> {
+    let curvature = Mat::from_slice(&[1.0f32, -2.0, 1.0])?;
+    let mut rough = Mat::default();
+    imgproc::sep_filter_2d_def(picture, &mut rough, core::CV_16S, &curvature, &curvature)?;
+    let mut squared = Mat::default();
+    core::multiply(&rough, &rough, &mut squared, 1.0 / 36.0, core::CV_32F)?;
+    Ok(squared)
+}
+
+/// What a tenth of the cells of `look` stay below, of those that are neither black nor burnt out.
+fn quietest_tenth(variances: &Mat, look: &Mat) -> Result<Option<f32>, HealthError> {
+    let cells = grid::cells(variances, look)?.into_iter().zip(grid::cells(look, look)?);
+    let mut variances: Vec<f32> =
+        cells.filter(|(_, light)| EXPOSED.contains(light)).map(|(variance, _)| variance).collect();
+    variances.sort_by(f32::total_cmp);
+    Ok(variances.get(variances.len() / 10).copied())
 }
 
 /// A header over the plane's samples, without a copy.
@@ -231,20 +224,5 @@ mod tests {
     fn a_grey_wall_has_no_contrast() {
         let (_, measure) = ViewWatch::default().look(&frame(vec![90; 1280 * 720], 1280)).unwrap();
         assert_eq!((measure.contrast, measure.blinded), (0.0, 0.0));
-    }
-
-    #[test]
-    fn a_frozen_picture_stays_frozen_when_it_is_encoded_anew() {
-        let mut watch = ViewWatch::default();
-        let picture = |quality: u8| {
-            let sample = |i: usize| (i * 7919 % 97) as u8 + if i.is_multiple_of(3) { quality } else { 0 };
-            frame((0..640 * 360).map(sample).collect(), 640)
-        };
-        for second in 0..12 {
-            watch.look(&picture(second / 6)).unwrap();
-        }
-        assert!(watch.is_frozen());
-        watch.look(&checkers(100)).unwrap();
-        assert!(!watch.is_frozen());
     }
 }
