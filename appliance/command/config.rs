@@ -1,7 +1,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::console::Role;
-use crate::crypto::VerifyingKey;
+use crate::crypto::{VerifyingKey, one_key_each};
 use crate::words::PersonName;
 
 /// `[command]`: who may command this unit by signed message.
@@ -27,14 +27,8 @@ pub struct Commander {
 
 fn with_one_key_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Commander>, D::Error> {
     let people: Vec<Commander> = Vec::deserialize(deserializer)?;
-    for (index, person) in people.iter().enumerate() {
-        let name = &person.name;
-        if people[..index].iter().any(|earlier| earlier.name == *name || earlier.key == person.key) {
-            return Err(serde::de::Error::custom(format!(
-                "{name}, or the key of {name}, is given twice: every person has a key that nobody else has"
-            )));
-        }
-    }
+    one_key_each(people.iter().map(|person| (&person.name, &person.key)))
+        .map_err(serde::de::Error::custom)?;
     Ok(people)
 }
 

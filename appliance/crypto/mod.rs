@@ -5,11 +5,13 @@
 
 mod digest;
 mod module;
+mod people;
 mod sealing;
 mod signing;
 
 pub use digest::Digest;
 pub use module::{Module, ModuleError};
+pub use people::{GivenTwice, one_key_each};
 pub use sealing::{SealError, SealKey, UnitKey};
 pub use signing::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey};
 

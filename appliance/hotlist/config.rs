@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 
 use super::manual_message::Signatory;
-use crate::crypto::VerifyingKey;
+use crate::crypto::{VerifyingKey, one_key_each};
 use crate::words::{ListName, Probability};
 
 /// The list of manual entries goes by this name, so no pushed list may.
@@ -154,14 +154,8 @@ fn lists_with_one_name_each<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 
 fn people_with_one_key_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Signatory>, D::Error> {
     let people: Vec<Signatory> = Vec::deserialize(deserializer)?;
-    for (index, person) in people.iter().enumerate() {
-        let name = &person.name;
-        if people[..index].iter().any(|earlier| earlier.name == *name || earlier.key == person.key) {
-            return Err(serde::de::Error::custom(format!(
-                "{name}, or the key of {name}, is given twice: every person has a key that nobody else has"
-            )));
-        }
-    }
+    one_key_each(people.iter().map(|person| (&person.name, &person.key)))
+        .map_err(serde::de::Error::custom)?;
     Ok(people)
 }
 
