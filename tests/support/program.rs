@@ -67,6 +67,10 @@ impl Appliance {
         Self { child, said, listeners, told }
     }
 
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged and printed so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
