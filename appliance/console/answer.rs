@@ -87,7 +87,7 @@ impl From<AccountsError> for Failure {
         match error {
             E::Read { .. } | E::Damaged { .. } => Self::Broken(error.to_string()),
             E::Write { source, .. } => Self::Refused(format!(
-                "Accounts and passwords cannot be changed now: the unit's disk takes no writes ({source}). Signing in works."
+                "Accounts and passwords cannot be changed now: the disk takes no writes ({source}). Signing in works."
             )),
             E::Name(_) | E::Taken(_) | E::Nobody(_) | E::LastAdministrator(_) | E::Weak(_) => {
                 Self::Refused(sentence(&error.to_string()))
@@ -147,7 +147,7 @@ impl IntoResponse for Failure {
             Self::Unavailable(sentence) => (StatusCode::SERVICE_UNAVAILABLE, "Not now", sentence),
             Self::Broken(details) => {
                 error!(details, "the console could not answer");
-                let sentence = "The console could not do this. The unit's log says why.".to_owned();
+                let sentence = "This could not be done. The log says why.".to_owned();
                 (StatusCode::INTERNAL_SERVER_ERROR, "Something failed", sentence)
             }
         };

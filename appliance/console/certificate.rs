@@ -13,7 +13,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::crypto::sha256;
 use crate::system::write_durably;
-use crate::words::UnitId;
 
 /// Why the console has no certificate to show.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +38,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads `certificate.pem` (certificate and key) in `folder`, or makes it for this unit and address.
-    pub fn load_or_make(folder: &Path, unit: &UnitId, address: IpAddr) -> Result<Self, CertificateError> {
+    /// Reads `certificate.pem` (certificate and key) in `folder`, or makes it for this name and address.
+    pub fn load_or_make(folder: &Path, name: &str, address: IpAddr) -> Result<Self, CertificateError> {
         let path = folder.join("certificate.pem");
         let pem = match std::fs::read(&path) {
             Ok(pem) => pem,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let pem = make(unit, address)?.into_bytes();
+                let pem = make(name, address)?.into_bytes();
                 write_durably(&path, &pem)
                     .map_err(|source| CertificateError::Write { path: path.clone(), source })?;
                 pem
@@ -70,9 +69,9 @@ impl Identity {
 }
 
 /// Certificate and key as one PEM text.
-fn make(unit: &UnitId, address: IpAddr) -> Result<String, rcgen::Error> {
-    let mut parameters = CertificateParams::new([unit.to_string(), address.to_string()])?;
-    parameters.distinguished_name.push(DnType::CommonName, unit.as_str());
+fn make(name: &str, address: IpAddr) -> Result<String, rcgen::Error> {
+    let mut parameters = CertificateParams::new([name.to_owned(), address.to_string()])?;
+    parameters.distinguished_name.push(DnType::CommonName, name);
     // A unit's clock may be years off at first boot, and nobody stands on a pole to renew what only its
     // fingerprint vouches for; so it is as good as unlimited (rcgen's default is 1975 to 4096).
     let key = KeyPair::generate()?;
@@ -85,7 +84,7 @@ mod tests {
     use super::*;
 
     fn identity(folder: &Path) -> Result<Identity, CertificateError> {
-        Identity::load_or_make(folder, &UnitId::parse("barrel-7").unwrap(), [127, 0, 0, 1].into())
+        Identity::load_or_make(folder, "barrel-7", [127, 0, 0, 1].into())
     }
 
     #[test]

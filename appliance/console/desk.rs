@@ -1,52 +1,24 @@
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::accounts::{Accounts, Person, Role};
+use super::accounts::Role;
 use super::answer::Failure;
-use super::label;
 use super::looks::Looks;
-use super::metrics::MetricsToken;
-use super::sessions::Sessions;
-use super::throttle::Throttle;
-use super::unit::{Access, Act, Unit};
-use crate::system::Clock;
-use crate::words::PersonName;
+use super::pages::wording;
+use super::reception::{Place, Reception, Sign, blocking, lock};
+use super::routes;
+use super::unit::{Access, Overview, Unit};
 
-/// What all requests share.
+/// What all requests to a unit's console share: the reception, and the unit behind it.
 pub struct Desk {
     pub unit: Arc<dyn Unit>,
-    pub clock: Arc<dyn Clock>,
-    pub fingerprint: String,
-    folder: PathBuf,
-    pub metrics_token: MetricsToken,
-    /// Held while a secret is hashed: one at a time bounds the memory that strangers can take.
-    accounts: Mutex<Accounts>,
-    sessions: Mutex<Sessions>,
-    throttle: Mutex<Throttle>,
+    reception: Arc<Reception>,
     looks: Mutex<Looks>,
 }
 
 impl Desk {
-    pub fn new(
-        unit: Arc<dyn Unit>,
-        clock: Arc<dyn Clock>,
-        accounts: Accounts,
-        folder: &Path,
-        fingerprint: String,
-        metrics_token: MetricsToken,
-    ) -> Self {
-        Self {
-            unit,
-            clock,
-            fingerprint,
-            folder: folder.to_owned(),
-            metrics_token,
-            accounts: Mutex::new(accounts),
-            sessions: Mutex::default(),
-            throttle: Mutex::default(),
-            looks: Mutex::default(),
-        }
+    pub fn new(unit: Arc<dyn Unit>, reception: Arc<Reception>) -> Self {
+        Self { unit, reception, looks: Mutex::default() }
     }
 
     /// Asks the unit on a thread that may block.
@@ -58,66 +30,50 @@ impl Desk {
         blocking(move || question(unit.as_ref())).await
     }
 
-    /// Hashing and writing take a while, so these too go to a thread that may block.
-    pub async fn accounts<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&mut Accounts) -> T + Send + 'static,
-    ) -> Result<T, Failure> {
-        let desk = self.clone();
-        blocking(move || work(&mut lock(&desk.accounts))).await
-    }
-
-    /// The first administrator is there: the code on the label is worth nothing any more.
-    pub async fn first_boot_is_over(&self) -> Result<(), Failure> {
-        let folder = self.folder.clone();
-        blocking(move || label::remove(&folder)).await
-    }
-
-    pub fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        lock(&self.sessions)
-    }
-
     pub fn looks(&self) -> MutexGuard<'_, Looks> {
         lock(&self.looks)
     }
+}
 
-    pub fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        lock(&self.throttle)
-    }
+impl Deref for Desk {
+    type Target = Arc<Reception>;
 
-    /// Writes down what somebody did who has proved who they are.
-    pub async fn audit(&self, person: &Person, from: IpAddr, act: Act) -> Result<(), Failure> {
-        self.write_down(Some(person.name.clone()), Some(person.role), from, act).await
-    }
-
-    /// Writes down what somebody did who has not; `who` is the account that they claimed, if it exists.
-    pub async fn audit_stranger(
-        &self,
-        who: Option<PersonName>,
-        from: IpAddr,
-        act: Act,
-    ) -> Result<(), Failure> {
-        self.write_down(who, None, from, act).await
-    }
-
-    async fn write_down(
-        &self,
-        who: Option<PersonName>,
-        role: Option<Role>,
-        from: IpAddr,
-        act: Act,
-    ) -> Result<(), Failure> {
-        let access = Access { at: self.clock.now().wall, who, role, from, act };
-        self.ask(move |unit| unit.audit(access)).await
+    fn deref(&self) -> &Arc<Reception> {
+        &self.reception
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    // Fails only where the work panicked, or the runtime is going down.
-    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::Broken(error.to_string()))
+/// The unit as the reception sees it.
+pub struct Roadside(pub Arc<dyn Unit>);
+
+impl Place for Roadside {
+    fn name(&self) -> String {
+        self.0.name().to_string()
+    }
+
+    fn navigation(&self, role: Role) -> Vec<(&'static str, &'static str)> {
+        routes::navigation(&routes::table(), role)
+    }
+
+    fn sign(&self) -> Sign {
+        sign(self.0.as_ref(), &self.0.overview())
+    }
+
+    fn audit(&self, access: Access) {
+        self.0.audit(access);
+    }
+
+    fn rides_in_vehicle(&self) -> bool {
+        self.0.rides_in_vehicle()
+    }
 }
 
-/// A panic elsewhere must not lock everybody out; each change under these locks is whole or absent.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+pub fn sign(unit: &dyn Unit, overview: &Overview) -> Sign {
+    let state = overview.service.state;
+    Sign {
+        class: wording::service_class(&state),
+        words: state.words().to_owned(),
+        newest_alert: *unit.newest_alert().borrow(),
+        trial_until: unit.trial_until(),
+    }
 }

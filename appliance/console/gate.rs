@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::accounts::Person;
 use super::answer::{Failure, for_program, see};
-use super::desk::Desk;
+use super::reception::Reception;
 use super::routes::{Allowed, Kind, Rule};
 use super::sessions::Session;
 use super::unit::Act;
@@ -41,18 +41,19 @@ struct Csrf {
 }
 
 pub async fn pass(
-    State((desk, rule)): State<(Arc<Desk>, Rule)>,
+    State((reception, rule)): State<(Arc<Reception>, Rule)>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     jar: CookieJar,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let answer = admit(&desk, rule, peer, &jar, request, next).await.into_response();
+    request.extensions_mut().insert(reception.clone());
+    let answer = admit(&reception, rule, peer, &jar, request, next).await.into_response();
     if rule.kind.is_api() { for_program(answer).await } else { answer }
 }
 
 async fn admit(
-    desk: &Desk,
+    reception: &Reception,
     rule: Rule,
     peer: SocketAddr,
     jar: &CookieJar,
@@ -61,9 +62,9 @@ async fn admit(
 ) -> Result<Response, Failure> {
     let from = peer.ip();
     let path = shown_path(&request);
-    let session = session(desk, rule, jar, request.headers());
+    let session = session(reception, rule, jar, request.headers());
     match (rule.allowed, &session) {
-        (Allowed::Anyone, _) => as_stranger(desk, rule, from, request, next).await,
+        (Allowed::Anyone, _) => as_stranger(reception, rule, from, request, next).await,
         (Allowed::Roles(roles), Some(session)) => {
             let person = &session.person;
             let answer = if roles.contains(&person.role) {
@@ -81,16 +82,16 @@ async fn admit(
                 (Kind::Data | Kind::Screen | Kind::Scrape, Ok(_)) => None,
             };
             if let Some(act) = act {
-                desk.audit(person, from, act).await?;
+                reception.audit(person, from, act).await?;
             }
             answer
         }
         (Allowed::Roles(_), None) if rule.kind == Kind::Page => Ok(see("/sign-in")),
         (Allowed::Roles(_), None) if rule.kind.is_api() => Err(Failure::SignInFirst),
         (Allowed::Roles(_), None) if rule.kind == Kind::Scrape => {
-            if desk.metrics_token.admits(request.headers()) {
+            if reception.metrics_token.admits(request.headers()) {
                 Ok(next.run(request).await)
-            } else if desk.throttle().admit(from, desk.clock.now()) {
+            } else if reception.throttle().admit(from, reception.clock.now()) {
                 Ok(StatusCode::UNAUTHORIZED.into_response())
             } else {
                 Err(Failure::TooManyTries)
@@ -102,7 +103,7 @@ async fn admit(
 
 /// Sign-in and set-up write down their own story: it depends on the proof.
 async fn as_stranger(
-    desk: &Desk,
+    reception: &Reception,
     rule: Rule,
     from: IpAddr,
     mut request: Request,
@@ -113,7 +114,7 @@ async fn as_stranger(
             Kind::Form => own_form(request, None).await?,
             _ => bounded(request).await?.0,
         };
-        if !desk.throttle().admit(from, desk.clock.now()) {
+        if !reception.throttle().admit(from, reception.clock.now()) {
             return Err(Failure::TooManyTries);
         }
     }
@@ -143,27 +144,27 @@ pub fn session_cookie(token: String) -> Cookie<'static> {
 }
 
 /// Signs out: ends the session of this cookie and takes the cookie back.
-pub fn sign_out(desk: &Desk, jar: CookieJar) -> CookieJar {
+pub fn sign_out(reception: &Reception, jar: CookieJar) -> CookieJar {
     if let Some(cookie) = jar.get(COOKIE) {
-        desk.sessions().end(cookie.value());
+        reception.sessions().end(cookie.value());
     }
     jar.remove(session_cookie(String::new()))
 }
 
-fn session(desk: &Desk, rule: Rule, jar: &CookieJar, headers: &HeaderMap) -> Option<Session> {
+fn session(reception: &Reception, rule: Rule, jar: &CookieJar, headers: &HeaderMap) -> Option<Session> {
     // A page that polls says whether someone touched it since.
     let used = headers.contains_key("milepost-present")
         || match rule.kind {
             Kind::Page | Kind::Form | Kind::Ask | Kind::Order => true,
             Kind::Data | Kind::Scrape => false,
-            Kind::Screen => desk.unit.rides_in_vehicle(),
+            Kind::Screen => reception.place.rides_in_vehicle(),
         };
     let token = match rule.kind.is_api() {
         // A browser never sends this by itself, so no other site can make it sign an order.
         true => bearer(headers)?.to_owned(),
         false => jar.get(COOKIE)?.value().to_owned(),
     };
-    desk.sessions().look(&token, used, desk.clock.now())
+    reception.sessions().look(&token, used, reception.clock.now())
 }
 
 /// The token that a program shows.

@@ -5,40 +5,42 @@
 //!
 //! A request goes through one [gate] by the rule of its row in one [table](routes::table). Pages are rendered
 //! here and work without a script; the script adds what is live.
+//!
+//! The way in (accounts, sessions, throttle, gate, certificate, the frame around pages) knows no unit, but a
+//! [place](reception::Place): the department's dashboard stands behind the same one.
 
 mod accounts;
-mod answer;
+pub(crate) mod answer;
 mod api;
-mod certificate;
+pub(crate) mod certificate;
 mod desk;
-mod gate;
+pub(crate) mod gate;
 mod label;
 mod live;
 mod looks;
-mod metrics;
-mod pages;
-mod routes;
+pub(crate) mod metrics;
+pub(crate) mod pages;
+pub(crate) mod port;
+pub(crate) mod reception;
+pub(crate) mod routes;
 mod sessions;
 mod throttle;
 mod unit;
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
 use serde::Deserialize;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
 
 use crate::system::Clock;
 use certificate::Identity;
-use desk::Desk;
+use desk::{Desk, Roadside};
 use metrics::MetricsToken;
+use port::Port;
+use reception::Reception;
 
 pub use accounts::{Accounts, AccountsError, FAILURES_MAX, OneTimeCode, Role};
 pub use certificate::CertificateError;
@@ -120,17 +122,9 @@ pub enum ConsoleError {
 
 /// The console while it runs.
 pub struct Console {
-    address: SocketAddr,
-    fingerprint: String,
+    port: Port,
     first_code: Option<OneTimeCode>,
-    handle: Handle<SocketAddr>,
-    stop: watch::Sender<bool>,
-    server: JoinHandle<()>,
 }
-
-/// The address may not be there yet: its interface comes up when a technician plugs in.
-const RETRY_MIN: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(15);
 
 impl Console {
     /// Opens accounts and certificate in `folder` (made if need be) and serves from a task of its own.
@@ -145,55 +139,35 @@ impl Console {
         let made = std::fs::create_dir_all(folder);
         made.map_err(|source| ConsoleError::Folder { path: folder.into(), source })?;
         let listen = config.listen.socket();
-        let identity = Identity::load_or_make(folder, &unit.name(), listen.ip())?;
+        let name = unit.name();
+        let identity = Identity::load_or_make(folder, name.as_str(), listen.ip())?;
         let lock = Duration::from_secs(60 * u64::from(config.lock_min.get()));
         let (accounts, first_code) = Accounts::open(folder, lock)?;
-
-        let tls = RustlsConfig::from_config(identity.tls);
-        let handle = Handle::new();
-        let name = unit.name();
-        let desk = Arc::new(Desk::new(
-            unit,
+        let reception = Arc::new(Reception::new(
+            Arc::new(Roadside(unit.clone())),
             clock,
             accounts,
             folder,
             identity.fingerprint.clone(),
             config.metrics_token.clone(),
         ));
-        let service = routes::router(desk).into_make_service_with_connect_info::<SocketAddr>();
-        let (stop, mut stopped) = watch::channel(false);
-        let first = bind(listen, &identity.fingerprint);
-        let address = first.as_ref().map_or(listen, |(_, address)| *address);
+        let desk = Arc::new(Desk::new(unit, reception.clone()));
+        let port = Port::open(listen, identity, routes::router(routes::table(), &reception, desk));
         match &first_code {
-            Some(code) => label::write(folder, &name, &address.to_string(), &identity.fingerprint, code),
+            Some(code) => label::write(folder, &name, &port.address().to_string(), port.fingerprint(), code),
             None => label::remove(folder),
         }
-        let fingerprint = identity.fingerprint.clone();
-        let serving = handle.clone();
-        let server = tokio::spawn(async move {
-            let listener = tokio::select! {
-                listener = until_bound(first, listen, &fingerprint) => listener,
-                _ = stopped.wait_for(|stop| *stop) => return,
-            };
-            let served = match axum_server::from_tcp_rustls(listener, tls) {
-                Ok(server) => server.handle(serving).serve(service).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = served {
-                error!(%error, "the console stopped");
-            }
-        });
-        Ok(Self { address, fingerprint: identity.fingerprint, first_code, handle, stop, server })
+        Ok(Self { port, first_code })
     }
 
     /// Where it listens; tells the port where the configuration said 0.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// SHA-256 of the certificate, to be compared at the first visit.
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        self.port.fingerprint()
     }
 
     /// The code that makes the first administrator: there once, at first boot, to be printed and forgotten.
@@ -203,49 +177,7 @@ impl Console {
 
     /// Lets open answers end, for two seconds, then stops.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
-        self.handle.graceful_shutdown(Some(Duration::from_secs(2)));
-        // Fails only where the server's task panicked, which the runtime has reported.
-        self.server.await.ok();
-    }
-}
-
-/// Listens, or says once why it cannot.
-fn bind(listen: SocketAddr, fingerprint: &str) -> Option<(TcpListener, SocketAddr)> {
-    match try_bind(listen) {
-        Ok((listener, address)) => {
-            info!(%address, fingerprint, "the console listens");
-            Some((listener, address))
-        }
-        Err(error) => {
-            warn!(address = %listen, %error, "the console cannot listen there yet; it is tried again and again");
-            None
-        }
-    }
-}
-
-fn try_bind(listen: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(listen)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}
-
-async fn until_bound(
-    first: Option<(TcpListener, SocketAddr)>,
-    listen: SocketAddr,
-    fingerprint: &str,
-) -> TcpListener {
-    if let Some((listener, _)) = first {
-        return listener;
-    }
-    let mut rest = RETRY_MIN;
-    loop {
-        tokio::time::sleep(rest).await;
-        rest = (rest * 2).min(RETRY_MAX);
-        if let Ok((listener, address)) = try_bind(listen) {
-            info!(%address, fingerprint, "the console listens");
-            return listener;
-        }
+        self.port.close().await;
     }
 }
 

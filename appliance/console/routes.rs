@@ -15,6 +15,7 @@ use super::pages::{
     accounts, aim, alerts, audit, configuration, deployment, entrance, lists, maintenance, overview, records,
     screen,
 };
+use super::reception::Reception;
 use super::{answer, api, gate, live, metrics};
 
 /// How the gate treats a route.
@@ -60,24 +61,25 @@ pub struct Rule {
     pub allowed: Allowed,
 }
 
-pub struct Route {
+/// One path for `S`, the state that its handler asks.
+pub struct Route<S = Arc<Desk>> {
     pub path: &'static str,
     pub rule: Rule,
     /// The name in the navigation, where it stands there.
     pub label: Option<&'static str>,
-    handler: MethodRouter<Arc<Desk>>,
+    handler: MethodRouter<S>,
 }
 
-const EVERYONE: Allowed = Allowed::Roles(&Role::ALL);
+pub const EVERYONE: Allowed = Allowed::Roles(&Role::ALL);
 const OFFICERS: Allowed = Allowed::Roles(&[Role::Officer, Role::Administrator]);
 const TECHNICIANS: Allowed = Allowed::Roles(&[Role::Technician, Role::Administrator]);
-const ADMINISTRATORS: Allowed = Allowed::Roles(&[Role::Administrator]);
+pub const ADMINISTRATORS: Allowed = Allowed::Roles(&[Role::Administrator]);
 
 /// In the order of the navigation.
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Allowed::Anyone;
-    vec![
+    let mut table = vec![
         page("/", EVERYONE, get(overview::show)).called("Overview"),
         data("/overview/now", EVERYONE, get(overview::show)),
 
@@ -113,11 +115,9 @@ pub fn table() -> Vec<Route> {
         page("/maintenance/export", TECHNICIANS, get(maintenance::export)),
         page("/deployment", TECHNICIANS, get(deployment::show)).called("Deployment"),
         form("/deployment", TECHNICIANS, post(deployment::deploy)),
-
-        page("/accounts", ADMINISTRATORS, get(accounts::show)).called("Accounts"),
-        form("/accounts/invitation", ADMINISTRATORS, post(accounts::invite)),
-        form("/accounts/change", ADMINISTRATORS, post(accounts::change)),
-
+    ];
+    table.extend(people());
+    table.extend([
         page("/configuration", ADMINISTRATORS, get(configuration::show)).called("Configuration"),
         form("/configuration", ADMINISTRATORS, post(configuration::propose)),
         form("/configuration/decision", ADMINISTRATORS, post(configuration::decide)),
@@ -128,15 +128,6 @@ pub fn table() -> Vec<Route> {
         Route { rule: Rule { kind: Kind::Scrape, allowed: EVERYONE }, ..data("/metrics", EVERYONE, get(metrics::show)) },
         data("/health/history", EVERYONE, get(metrics::history)),
 
-        page("/password", EVERYONE, get(entrance::password)),
-        form("/password", EVERYONE, post(entrance::change_password)),
-        form("/sign-out", EVERYONE, post(entrance::sign_out)),
-        page("/recovery", EVERYONE, get(entrance::recovery)),
-        form("/recovery", EVERYONE, post(entrance::renew_recovery)),
-        page("/sign-in", Anyone, get(entrance::door)),
-        form("/sign-in", Anyone, post(entrance::sign_in)),
-        page("/set-up", Anyone, get(entrance::code)),
-        form("/set-up", Anyone, post(entrance::set_up)),
         data("/assets/{name}", Anyone, get(answer::asset)),
 
         data("/api/v1/openapi.yaml", Anyone, get(api::document)),
@@ -172,22 +163,60 @@ pub fn table() -> Vec<Route> {
         order("/api/v1/accounts/change", ADMINISTRATORS, post(api::change_account)),
         ask("/api/v1/audit", ADMINISTRATORS, get(api::audit)),
         ask("/api/v1/audit/export", ADMINISTRATORS, get(audit::export)),
+    ]);
+    table.extend(entrance());
+    table
+}
+
+/// The way in and out, the same at every port.
+#[rustfmt::skip]
+pub fn entrance<S: Clone + Send + Sync + 'static>() -> Vec<Route<S>> {
+    use Allowed::Anyone;
+    vec![
+        page("/password", EVERYONE, get(entrance::password)),
+        form("/password", EVERYONE, post(entrance::change_password)),
+        form("/sign-out", EVERYONE, post(entrance::sign_out)),
+        page("/recovery", EVERYONE, get(entrance::recovery)),
+        form("/recovery", EVERYONE, post(entrance::renew_recovery)),
+        page("/sign-in", Anyone, get(entrance::door)),
+        form("/sign-in", Anyone, post(entrance::sign_in)),
+        page("/set-up", Anyone, get(entrance::code)),
+        form("/set-up", Anyone, post(entrance::set_up)),
     ]
 }
 
-/// Builds what the server serves. A route gets its handler and its gate in one step: none is without.
-pub fn router(desk: Arc<Desk>) -> Router {
-    table()
+/// Who may sign in, which only an administrator says.
+#[rustfmt::skip]
+pub fn people<S: Clone + Send + Sync + 'static>() -> Vec<Route<S>> {
+    vec![
+        page("/accounts", ADMINISTRATORS, get(accounts::show)).called("Accounts"),
+        form("/accounts/invitation", ADMINISTRATORS, post(accounts::invite)),
+        form("/accounts/change", ADMINISTRATORS, post(accounts::change)),
+    ]
+}
+
+/// Builds what a server serves. A route gets its handler and its gate in one step: none is without.
+pub fn router<S>(table: Vec<Route<S>>, reception: &Arc<Reception>, state: S) -> Router
+where
+    S: Clone + Send + Sync + 'static,
+{
+    table
         .into_iter()
         .fold(Router::new(), |router, route| {
-            let gate = from_fn_with_state((desk.clone(), route.rule), gate::pass);
+            let gate = from_fn_with_state((reception.clone(), route.rule), gate::pass);
             router.route(route.path, route.handler.layer(gate))
         })
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(gate::BODY_MAX))
         .layer(map_response(answer::protected))
-        .with_state(desk)
+        .with_state(state)
+}
+
+/// Paths and labels of what somebody in this role finds in the navigation.
+pub fn navigation<S>(table: &[Route<S>], role: Role) -> Vec<(&'static str, &'static str)> {
+    let open = table.iter().filter(|row| row.rule.allowed.admits(Some(role)));
+    open.filter_map(|row| row.label.map(|label| (row.path, label))).collect()
 }
 
 impl Kind {
@@ -197,7 +226,7 @@ impl Kind {
     }
 }
 
-impl Route {
+impl<S> Route<S> {
     pub fn method(&self) -> Method {
         match self.rule.kind {
             Kind::Page | Kind::Data | Kind::Screen | Kind::Scrape | Kind::Ask => Method::GET,
@@ -205,27 +234,27 @@ impl Route {
         }
     }
 
-    fn called(self, label: &'static str) -> Self {
+    pub fn called(self, label: &'static str) -> Self {
         Self { label: Some(label), ..self }
     }
 }
 
-fn page(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+pub fn page<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -> Route<S> {
     Route { path, rule: Rule { kind: Kind::Page, allowed }, label: None, handler }
 }
 
-fn data(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+pub fn data<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -> Route<S> {
     Route { path, rule: Rule { kind: Kind::Data, allowed }, label: None, handler }
 }
 
-fn ask(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+pub fn ask<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -> Route<S> {
     Route { path, rule: Rule { kind: Kind::Ask, allowed }, label: None, handler }
 }
 
-fn order(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+pub fn order<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -> Route<S> {
     Route { path, rule: Rule { kind: Kind::Order, allowed }, label: None, handler }
 }
 
-fn form(path: &'static str, allowed: Allowed, handler: MethodRouter<Arc<Desk>>) -> Route {
+pub fn form<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -> Route<S> {
     Route { path, rule: Rule { kind: Kind::Form, allowed }, label: None, handler }
 }

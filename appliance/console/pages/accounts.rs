@@ -2,15 +2,15 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Form, State};
+use axum::extract::Form;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::Frame;
 use crate::console::accounts::{AccountView, OneTimeCode, Role, Standing};
 use crate::console::answer::{Failure, page, see};
-use crate::console::desk::Desk;
 use crate::console::gate::Visit;
+use crate::console::reception::Reception;
 use crate::console::unit::Act;
 
 #[derive(Template)]
@@ -28,10 +28,10 @@ pub struct Fresh {
 }
 
 pub async fn show(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Failure> {
-    show_with(&desk, visit, None).await
+    show_with(&reception, visit, None).await
 }
 
 #[derive(Deserialize)]
@@ -41,20 +41,20 @@ pub struct Invitation {
 }
 
 pub async fn invite(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
     Form(form): Form<Invitation>,
 ) -> Result<Response, Failure> {
-    let fresh = add(&desk, &visit, form).await?;
-    show_with(&desk, visit, Some(fresh)).await
+    let fresh = add(&reception, &visit, form).await?;
+    show_with(&reception, visit, Some(fresh)).await
 }
 
-pub async fn add(desk: &Arc<Desk>, visit: &Visit, asked: Invitation) -> Result<Fresh, Failure> {
-    let now = desk.clock.now().wall;
+pub async fn add(reception: &Arc<Reception>, visit: &Visit, asked: Invitation) -> Result<Fresh, Failure> {
+    let now = reception.clock.now().wall;
     let (name, role) = (asked.name.trim().to_owned(), asked.role);
     let invited = name.clone();
-    let code = desk.accounts(move |accounts| accounts.invite(&invited, role, now)).await??;
-    tell(desk, visit, format!("invited {name} as {role}")).await?;
+    let code = reception.accounts(move |accounts| accounts.invite(&invited, role, now)).await??;
+    tell(reception, visit, format!("invited {name} as {role}")).await?;
     Ok(Fresh { name, code })
 }
 
@@ -74,19 +74,23 @@ enum What {
 }
 
 pub async fn change(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
     Form(form): Form<Change>,
 ) -> Result<Response, Failure> {
-    match alter(&desk, &visit, form).await? {
-        Some(fresh) => show_with(&desk, visit, Some(fresh)).await,
+    match alter(&reception, &visit, form).await? {
+        Some(fresh) => show_with(&reception, visit, Some(fresh)).await,
         None => Ok(see("/accounts")),
     }
 }
 
 /// The new code, where the change makes one.
-pub async fn alter(desk: &Arc<Desk>, visit: &Visit, asked: Change) -> Result<Option<Fresh>, Failure> {
-    let changed = desk.accounts(move |accounts| {
+pub async fn alter(
+    reception: &Arc<Reception>,
+    visit: &Visit,
+    asked: Change,
+) -> Result<Option<Fresh>, Failure> {
+    let changed = reception.accounts(move |accounts| {
         let name = accounts.find(&asked.name)?;
         let code = match asked.change {
             What::Release => accounts.release(name.as_str()).map(|()| None),
@@ -104,19 +108,23 @@ pub async fn alter(desk: &Arc<Desk>, visit: &Visit, asked: Change) -> Result<Opt
         What::Enable => "enabled the account of",
     };
     if matches!(asked.change, What::Reset | What::Disable) {
-        desk.sessions().end_all_of(&name);
+        reception.sessions().end_all_of(&name);
     }
-    tell(desk, visit, format!("{did} {name}")).await?;
+    tell(reception, visit, format!("{did} {name}")).await?;
     Ok(code.map(|code| Fresh { name: name.to_string(), code }))
 }
 
-async fn show_with(desk: &Arc<Desk>, visit: Visit, fresh: Option<Fresh>) -> Result<Response, Failure> {
-    let (frame, _) = Frame::new(desk, visit, "Accounts").await?;
+async fn show_with(
+    reception: &Arc<Reception>,
+    visit: Visit,
+    fresh: Option<Fresh>,
+) -> Result<Response, Failure> {
+    let frame = Frame::at(reception, visit, "Accounts").await?;
     let now = frame.now;
-    let accounts = desk.accounts(move |accounts| accounts.list(now)).await?;
+    let accounts = reception.accounts(move |accounts| accounts.list(now)).await?;
     page(&Page { frame, accounts, fresh })
 }
 
-async fn tell(desk: &Desk, visit: &Visit, what: String) -> Result<(), Failure> {
-    desk.audit(&visit.person, visit.from, Act::ChangedAccount { what }).await
+async fn tell(reception: &Reception, visit: &Visit, what: String) -> Result<(), Failure> {
+    reception.audit(&visit.person, visit.from, Act::ChangedAccount { what }).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{ConnectInfo, Form, State};
+use axum::extract::{ConnectInfo, Form};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
@@ -16,15 +16,15 @@ use crate::console::accounts::{
     AccountsError, FAILURES_MAX, OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, Person, Proof,
 };
 use crate::console::answer::{Failure, page, see, sentence};
-use crate::console::desk::Desk;
 use crate::console::gate::{Visit, session_cookie, sign_out as end_session};
+use crate::console::reception::Reception;
 use crate::console::unit::Act;
-use crate::words::{PersonName, UnitId};
+use crate::words::PersonName;
 
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "appliance/console/askama.toml")]
 struct Door {
-    unit: UnitId,
+    place: String,
     fingerprint: String,
     first_boot: bool,
     refused: bool,
@@ -33,7 +33,7 @@ struct Door {
 #[derive(Template)]
 #[template(path = "set_up.html", config = "appliance/console/askama.toml")]
 struct SetUp {
-    unit: UnitId,
+    place: String,
     fingerprint: String,
     first_boot: bool,
     name: String,
@@ -55,8 +55,8 @@ struct Recovery {
     codes: Vec<OneTimeCode>,
 }
 
-pub async fn door(State(desk): State<Arc<Desk>>) -> Result<Response, Failure> {
-    door_with(&desk, false).await
+pub async fn door(Extension(reception): Extension<Arc<Reception>>) -> Result<Response, Failure> {
+    door_with(&reception, false).await
 }
 
 #[derive(Deserialize)]
@@ -66,24 +66,25 @@ pub struct Credentials {
 }
 
 pub async fn sign_in(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     jar: CookieJar,
     Form(form): Form<Credentials>,
 ) -> Result<Response, Failure> {
-    let now = desk.clock.now().wall;
-    let proof = desk.accounts(move |accounts| accounts.sign_in(&form.name, &form.password, now)).await??;
+    let now = reception.clock.now().wall;
+    let proof =
+        reception.accounts(move |accounts| accounts.sign_in(&form.name, &form.password, now)).await??;
     match proof {
-        Proof::Accepted(person) => let_in(&desk, jar, person, peer.ip(), Act::SignedIn, "/").await,
+        Proof::Accepted(person) => let_in(&reception, jar, person, peer.ip(), Act::SignedIn, "/").await,
         Proof::Refused { account, now_locked } => {
-            tell_refusal(&desk, account, now_locked, peer.ip()).await?;
-            Ok((StatusCode::UNAUTHORIZED, door_with(&desk, true).await?).into_response())
+            tell_refusal(&reception, account, now_locked, peer.ip()).await?;
+            Ok((StatusCode::UNAUTHORIZED, door_with(&reception, true).await?).into_response())
         }
     }
 }
 
-pub async fn code(State(desk): State<Arc<Desk>>) -> Result<Response, Failure> {
-    set_up_with(&desk, String::new(), None).await
+pub async fn code(Extension(reception): Extension<Arc<Reception>>) -> Result<Response, Failure> {
+    set_up_with(&reception, String::new(), None).await
 }
 
 #[derive(Deserialize)]
@@ -95,28 +96,29 @@ pub struct FirstPassword {
 }
 
 pub async fn set_up(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     jar: CookieJar,
     Form(form): Form<FirstPassword>,
 ) -> Result<Response, Failure> {
-    let now = desk.clock.now().wall;
+    let now = reception.clock.now().wall;
     let name = form.name.clone();
     let refused = |trouble: String| async {
-        let page = set_up_with(&desk, name, Some(trouble)).await?;
+        let page = set_up_with(&reception, name, Some(trouble)).await?;
         Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
     };
     if form.password != form.again {
         return refused("The two passwords differ.".to_owned()).await;
     }
-    let set_up = desk.accounts(move |accounts| accounts.set_up(&form.code, &form.name, &form.password, now));
+    let set_up =
+        reception.accounts(move |accounts| accounts.set_up(&form.code, &form.name, &form.password, now));
     match set_up.await? {
         Ok(Proof::Accepted(person)) => {
-            desk.first_boot_is_over().await?;
-            let_in(&desk, jar, person, peer.ip(), Act::AccountSetUp, "/recovery").await
+            reception.first_boot_is_over().await?;
+            let_in(&reception, jar, person, peer.ip(), Act::AccountSetUp, "/recovery").await
         }
         Ok(Proof::Refused { account, now_locked }) => {
-            tell_refusal(&desk, account, now_locked, peer.ip()).await?;
+            tell_refusal(&reception, account, now_locked, peer.ip()).await?;
             refused("The code and the name do not fit, or the code has been used.".to_owned()).await
         }
         Err(error @ (AccountsError::Weak(_) | AccountsError::Name(_))) => {
@@ -127,10 +129,10 @@ pub async fn set_up(
 }
 
 pub async fn password(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Failure> {
-    let (frame, _) = Frame::new(&desk, visit, "Password").await?;
+    let frame = Frame::at(&reception, visit, "Password").await?;
     page(&Password { frame })
 }
 
@@ -143,37 +145,37 @@ pub struct NewPassword {
 
 /// Signs out everywhere: who changes a password may fear that another knows it.
 pub async fn change_password(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
     Form(form): Form<NewPassword>,
 ) -> Result<Response, Failure> {
     if form.password != form.again {
         return Err(Failure::Refused("The two new passwords differ.".to_owned()));
     }
-    let now = desk.clock.now().wall;
+    let now = reception.clock.now().wall;
     let name = visit.person.name.clone();
-    let changed = desk
+    let changed = reception
         .accounts(move |accounts| accounts.change_password(&name, &form.old, &form.password, now))
         .await??;
     match changed {
         Proof::Accepted(person) => {
-            desk.sessions().end_all_of(&person.name);
+            reception.sessions().end_all_of(&person.name);
             let what = "changed the own password".to_owned();
-            desk.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
+            reception.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
             Ok(see("/sign-in"))
         }
         Proof::Refused { account, now_locked } => {
-            tell_refusal(&desk, account, now_locked, visit.from).await?;
+            tell_refusal(&reception, account, now_locked, visit.from).await?;
             Err(Failure::Refused("The old password is not the right one.".to_owned()))
         }
     }
 }
 
 pub async fn recovery(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Failure> {
-    recovery_with(&desk, visit, Vec::new()).await
+    recovery_with(&reception, visit, Vec::new()).await
 }
 
 #[derive(Deserialize)]
@@ -183,84 +185,92 @@ pub struct OwnPassword {
 
 /// The codes are shown this once.
 pub async fn renew_recovery(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
     Form(form): Form<OwnPassword>,
 ) -> Result<Response, Failure> {
-    let now = desk.clock.now().wall;
+    let now = reception.clock.now().wall;
     let name = visit.person.name.clone();
     let renewed =
-        desk.accounts(move |accounts| accounts.renew_recovery(&name, &form.password, now)).await??;
+        reception.accounts(move |accounts| accounts.renew_recovery(&name, &form.password, now)).await??;
     match renewed {
         (Proof::Accepted(person), codes) => {
             let what = "made new recovery codes".to_owned();
-            desk.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
-            recovery_with(&desk, visit, codes).await
+            reception.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
+            recovery_with(&reception, visit, codes).await
         }
         (Proof::Refused { account, now_locked }, _) => {
-            tell_refusal(&desk, account, now_locked, visit.from).await?;
+            tell_refusal(&reception, account, now_locked, visit.from).await?;
             Err(Failure::Refused("The password is not the right one.".to_owned()))
         }
     }
 }
 
-async fn recovery_with(desk: &Arc<Desk>, visit: Visit, codes: Vec<OneTimeCode>) -> Result<Response, Failure> {
-    let (frame, _) = Frame::new(desk, visit, "Recovery codes").await?;
+async fn recovery_with(
+    reception: &Arc<Reception>,
+    visit: Visit,
+    codes: Vec<OneTimeCode>,
+) -> Result<Response, Failure> {
+    let frame = Frame::at(reception, visit, "Recovery codes").await?;
     let (name, now) = (frame.person.name.clone(), frame.now);
-    let accounts = desk.accounts(move |accounts| accounts.list(now)).await?;
+    let accounts = reception.accounts(move |accounts| accounts.list(now)).await?;
     let left = accounts.iter().find(|account| account.name == name).map_or(0, |account| account.recovery);
     page(&Recovery { frame, left, codes })
 }
 
 pub async fn sign_out(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
     jar: CookieJar,
 ) -> Result<Response, Failure> {
-    desk.audit(&visit.person, visit.from, Act::SignedOut).await?;
-    Ok((end_session(&desk, jar), see("/sign-in")).into_response())
+    reception.audit(&visit.person, visit.from, Act::SignedOut).await?;
+    Ok((end_session(&reception, jar), see("/sign-in")).into_response())
 }
 
-async fn door_with(desk: &Arc<Desk>, refused: bool) -> Result<Response, Failure> {
+async fn door_with(reception: &Arc<Reception>, refused: bool) -> Result<Response, Failure> {
     page(&Door {
-        unit: desk.unit.name(),
-        fingerprint: desk.fingerprint.clone(),
-        first_boot: desk.accounts(|accounts| accounts.first_boot()).await?,
+        place: reception.place.name(),
+        fingerprint: reception.fingerprint.clone(),
+        first_boot: reception.accounts(|accounts| accounts.first_boot()).await?,
         refused,
     })
 }
 
-async fn set_up_with(desk: &Arc<Desk>, name: String, trouble: Option<String>) -> Result<Response, Failure> {
+async fn set_up_with(
+    reception: &Arc<Reception>,
+    name: String,
+    trouble: Option<String>,
+) -> Result<Response, Failure> {
     page(&SetUp {
-        unit: desk.unit.name(),
-        fingerprint: desk.fingerprint.clone(),
-        first_boot: desk.accounts(|accounts| accounts.first_boot()).await?,
+        place: reception.place.name(),
+        fingerprint: reception.fingerprint.clone(),
+        first_boot: reception.accounts(|accounts| accounts.first_boot()).await?,
         name,
         trouble,
     })
 }
 
 async fn let_in(
-    desk: &Arc<Desk>,
+    reception: &Arc<Reception>,
     jar: CookieJar,
     person: Person,
     from: IpAddr,
     act: Act,
     path: &str,
 ) -> Result<Response, Failure> {
-    desk.audit(&person, from, act).await?;
+    reception.audit(&person, from, act).await?;
     // A session that this browser had before ends here.
-    let jar = end_session(desk, jar);
-    let token = desk.sessions().begin(person, desk.clock.now());
+    let jar = end_session(reception, jar);
+    let token = reception.sessions().begin(person, reception.clock.now());
     Ok((jar.add(session_cookie(token)), see(path)).into_response())
 }
 
 pub async fn tell_refusal(
-    desk: &Desk,
+    reception: &Reception,
     account: Option<PersonName>,
     now_locked: bool,
     from: IpAddr,
 ) -> Result<(), Failure> {
     let act = if now_locked { Act::AccountLocked } else { Act::SignInRefused };
-    desk.audit_stranger(account, from, act).await
+    reception.audit_stranger(account, from, act).await
 }

@@ -12,7 +12,7 @@ pub mod maintenance;
 pub mod overview;
 pub mod records;
 pub mod screen;
-mod wording;
+pub mod wording;
 
 use std::sync::Arc;
 
@@ -20,78 +20,76 @@ use jiff::Timestamp;
 
 use super::accounts::{Person, Role};
 use super::answer::Failure;
-use super::desk::Desk;
+use super::desk::{Desk, sign};
 use super::gate::Visit;
-use super::routes::{Route, table};
-use super::unit::{Overview, ServiceState};
-use crate::words::{RecordId, UnitId};
+use super::reception::{Reception, Sign};
+use super::unit::Overview;
 
-/// What surrounds every page of somebody signed in: navigation, the unit's name and state, the way out.
+/// What surrounds every page of somebody signed in: navigation, the place's name and state, the way out.
 pub struct Frame {
-    title: &'static str,
-    unit: UnitId,
-    service: ServiceState,
-    person: Person,
-    csrf: String,
-    links: Vec<NavigationLink>,
-    /// The newest alert when the page was made: what comes after it is news.
-    newest_alert: Option<RecordId>,
-    /// A configuration on trial, for who may keep it.
-    trial_until: Option<Timestamp>,
-    now: Timestamp,
+    pub title: &'static str,
+    pub place: String,
+    pub sign: Sign,
+    pub person: Person,
+    pub csrf: String,
+    pub links: Vec<NavigationLink>,
+    pub now: Timestamp,
 }
 
-struct NavigationLink {
-    path: &'static str,
-    label: &'static str,
-    current: bool,
+pub struct NavigationLink {
+    pub path: &'static str,
+    pub label: &'static str,
+    pub current: bool,
 }
 
 impl Frame {
-    /// `title` is the label of the page's entry in the navigation, or another for a page that has none.
+    /// For a page of a unit, which shows more of its overview.
     pub async fn new(
         desk: &Arc<Desk>,
         visit: Visit,
         title: &'static str,
     ) -> Result<(Self, Overview), Failure> {
         let overview = desk.ask(|unit| unit.overview()).await?;
-        let links = table().into_iter().filter(|row| row.rule.allowed.admits(Some(visit.person.role)));
-        let link = |row: Route| {
-            row.label.map(|label| NavigationLink { path: row.path, label, current: label == title })
-        };
-        let frame = Self {
+        let sign = sign(desk.unit.as_ref(), &overview);
+        Ok((Self::under(desk, visit, title, sign), overview))
+    }
+
+    /// For a page that any place has.
+    pub async fn at(reception: &Reception, visit: Visit, title: &'static str) -> Result<Self, Failure> {
+        let sign = reception.sign().await?;
+        Ok(Self::under(reception, visit, title, sign))
+    }
+
+    /// `title` is the label of the page's entry in the navigation, or another for a page that has none.
+    fn under(reception: &Reception, visit: Visit, title: &'static str, sign: Sign) -> Self {
+        let role = visit.person.role;
+        let link = |(path, label)| NavigationLink { path, label, current: label == title };
+        Self {
             title,
-            unit: desk.unit.name(),
-            service: overview.service.state,
-            links: links.filter_map(link).collect(),
-            trial_until: desk.unit.trial_until().filter(|_| visit.person.role == Role::Administrator),
-            newest_alert: *desk.unit.newest_alert().borrow(),
+            place: reception.place.name(),
+            sign: Sign { trial_until: sign.trial_until.filter(|_| role == Role::Administrator), ..sign },
+            links: reception.place.navigation(role).into_iter().map(link).collect(),
             person: visit.person,
             csrf: visit.csrf,
-            now: desk.clock.now().wall,
-        };
-        Ok((frame, overview))
+            now: reception.clock.now().wall,
+        }
     }
 
     /// Whether the navigation of this person leads to `path`.
-    fn leads_to(&self, path: &str) -> bool {
+    pub fn leads_to(&self, path: &str) -> bool {
         self.links.iter().any(|link| link.path == path)
     }
 
     /// Who may see alerts hears of them on every page.
-    fn hears_alerts(&self) -> bool {
+    pub fn hears_alerts(&self) -> bool {
         self.leads_to("/alerts")
     }
 
-    fn service_class(&self) -> &'static str {
-        wording::service_class(&self.service)
-    }
-
-    fn ago(&self, at: &Timestamp) -> String {
+    pub fn ago(&self, at: &Timestamp) -> String {
         wording::ago(at, &self.now)
     }
 
-    fn clock(&self, at: &Timestamp) -> String {
+    pub fn clock(&self, at: &Timestamp) -> String {
         wording::clock(at)
     }
 }

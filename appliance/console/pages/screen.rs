@@ -22,6 +22,7 @@ const SEARCHED: usize = 50;
 #[template(path = "screen.html", config = "appliance/console/askama.toml")]
 struct Page {
     frame: Frame,
+    service: ServiceState,
     foremost: Option<AlertView>,
     others: Vec<AlertView>,
 }
@@ -30,9 +31,10 @@ pub async fn show(
     State(desk): State<Arc<Desk>>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Failure> {
-    let (frame, _) = Frame::new(&desk, visit, "In-car screen").await?;
+    let (frame, overview) = Frame::new(&desk, visit, "In-car screen").await?;
     let alerts = desk.ask(|unit| unit.alerts(SEARCHED)).await?;
     let mut open = alerts.into_iter().filter(|view| view.verified.is_none());
     let foremost = open.next();
-    page(&Page { frame, foremost, others: open.take(OTHERS).collect() })
+    let others = open.take(OTHERS).collect();
+    page(&Page { frame, service: overview.service.state, foremost, others })
 }
