@@ -281,11 +281,6 @@ impl Records {
         self.changed.subscribe()
     }
 
-    /// The next number of the packet counter; never one that was given before, not even over a power cut.
-    pub fn next_sequence(&self) -> u64 {
-        self.counters().next_sequence()
-    }
-
     /// The number of a new session with the broker: `at_least`, and higher than any before, also where the wall clock was
     /// set back before a restart. A disk that refuses to keep it must not stop delivery.
     pub fn next_session(&self, at_least: u64) -> u64 {
