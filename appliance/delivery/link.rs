@@ -102,6 +102,23 @@ impl Link {
         will: Option<Retained>,
         subscriptions: &Subscriptions,
     ) -> Result<Self, LinkFault> {
+        Self::connect(broker, client_id, will, subscriptions, false).await
+    }
+
+    /// Connects without a kept session: for whoever needs only what the broker retains and what comes from now on. What
+    /// comes while there is no connection queues nowhere.
+    pub async fn listen(broker: &Broker, client_id: &str, filters: Vec<String>) -> Result<Self, LinkFault> {
+        let subscriptions = Subscriptions { filters, renew: true };
+        Self::connect(broker, client_id, None, &subscriptions, true).await
+    }
+
+    async fn connect(
+        broker: &Broker,
+        client_id: &str,
+        will: Option<Retained>,
+        subscriptions: &Subscriptions,
+        clean_session: bool,
+    ) -> Result<Self, LinkFault> {
         // Read anew each time, so that a renewed certificate is taken up by itself.
         let tls = tls::client_config(
             &tls::locate(&broker.authority),
@@ -112,7 +129,7 @@ impl Link {
         options
             .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))))
             .set_keep_alive(Duration::from_secs(broker.keepalive_s.get().into()))
-            .set_clean_session(false)
+            .set_clean_session(clean_session)
             .set_manual_acks(true)
             .set_inflight(INFLIGHT);
         let limit = broker.max_packet_bytes.get() as usize;

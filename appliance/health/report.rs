@@ -73,6 +73,9 @@ impl Default for Config {
 pub struct HealthReport {
     pub unit: UnitId,
     pub at: Timestamp,
+    /// Seconds after which the next report comes at the latest; a unit that is silent for longer has a reason.
+    #[serde(default = "usual_interval")]
+    pub report_every_s: u32,
     pub version: String,
     pub uptime_s: u64,
     pub service: ServiceReport,
@@ -85,7 +88,15 @@ pub struct HealthReport {
     pub place: PlaceReport,
     pub reads_today: u64,
     pub alerts_today: u64,
+    /// When the last vehicle was read, since the program started.
+    #[serde(default)]
+    pub last_read: Option<Timestamp>,
     pub answers: AnswerReport,
+}
+
+/// Of units that do not say.
+fn usual_interval() -> u32 {
+    Config::default().report_every_s
 }
 
 /// What people found of the unit's alerts: its own rate of false hits.

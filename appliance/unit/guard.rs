@@ -141,6 +141,7 @@ impl Guard {
         HealthReport {
             unit: self.unit.clone(),
             at: now.wall,
+            report_every_s: self.config.report_every_s,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: now.uptime.as_secs(),
             service: self.duty.report(),
@@ -161,6 +162,7 @@ impl Guard {
             place,
             reads_today: tally.reads_today,
             alerts_today: tally.alerts_today,
+            last_read: tally.last_read,
             answers: self.answers.report(),
         }
     }

@@ -15,6 +15,7 @@ pub struct Counts {
     pub alerts_today: u64,
     pub reads: u64,
     pub alerts: u64,
+    pub last_read: Option<Timestamp>,
 }
 
 impl Tally {
@@ -22,6 +23,7 @@ impl Tally {
         let mut counts = self.turned_to(at);
         counts.reads_today += 1;
         counts.reads += 1;
+        counts.last_read = counts.last_read.max(Some(at));
     }
 
     /// Counts an alert when it is raised; a better read of the same is no second one.
@@ -61,6 +63,7 @@ mod tests {
         tally.read(next_day);
         let counts = tally.counts(next_day);
         assert_eq!((counts.reads_today, counts.alerts_today), (1, 0));
+        assert_eq!(counts.last_read, Some(next_day), "whichever was told last");
         assert_eq!((counts.reads, counts.alerts), (3, 1));
     }
 }
