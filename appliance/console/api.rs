@@ -14,7 +14,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::accounts::{Proof, Role};
+use super::accounts::{Person, Proof, Role};
 use super::answer::Failure;
 use super::desk::Desk;
 use super::gate::{Visit, bearer};
@@ -24,7 +24,8 @@ use super::pages::maintenance::{LOGBOOK_SHOWN, ServiceForm, WorkForm};
 use super::pages::records as store;
 use super::pages::records::ReasonForm;
 use super::pages::{
-    accounts as people, aim, deployment as place, entrance, lists as hot_lists, maintenance as upkeep,
+    accounts as people, aim, configuration as settings, deployment as place, entrance, lists as hot_lists,
+    maintenance as upkeep,
 };
 use super::unit::{Act, Deployment, EntryRequest, Verification};
 use crate::words::{CameraId, RecordId};
@@ -58,21 +59,71 @@ pub async fn sign_in(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Json(shown): Json<Credentials>,
 ) -> Answer {
-    let now = desk.clock.now();
-    let proof =
-        desk.accounts(move |accounts| accounts.sign_in(&shown.name, &shown.password, now.wall)).await??;
+    let now = desk.clock.now().wall;
+    let proof = desk.accounts(move |accounts| accounts.sign_in(&shown.name, &shown.password, now)).await??;
     match proof {
-        Proof::Accepted(person) => {
-            desk.audit(&person, peer.ip(), Act::SignedIn).await?;
-            let told_of = json!({ "name": person.name, "role": person.role });
-            let token = desk.sessions().begin(person, now);
-            told(json!({ "token": token, "person": told_of }))
-        }
+        Proof::Accepted(person) => begin_session(&desk, person, peer, Act::SignedIn).await,
         Proof::Refused { account, now_locked } => {
             entrance::tell_refusal(&desk, account, now_locked, peer.ip()).await?;
             Err(Failure::SignInFirst)
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirstPassword {
+    code: String,
+    name: String,
+    password: String,
+}
+
+pub async fn set_up(
+    State(desk): Asked,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Json(asked): Json<FirstPassword>,
+) -> Answer {
+    let redeemed = entrance::redeem(&desk, asked.code, asked.name, asked.password, peer.ip()).await?;
+    let person = redeemed.map_err(Failure::Refused)?;
+    begin_session(&desk, person, peer, Act::AccountSetUp).await
+}
+
+async fn begin_session(desk: &Desk, person: Person, peer: SocketAddr, act: Act) -> Answer {
+    desk.audit(&person, peer.ip(), act).await?;
+    let told_of = json!({ "name": person.name, "role": person.role });
+    let token = desk.sessions().begin(person, desk.clock.now());
+    told(json!({ "token": token, "person": told_of }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    old: String,
+    password: String,
+}
+
+pub async fn change_password(
+    State(desk): Asked,
+    Extension(visit): By,
+    Json(asked): Json<NewPassword>,
+) -> Answer {
+    entrance::renew_password(&desk, &visit, asked.old, asked.password).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnPassword {
+    password: String,
+}
+
+pub async fn renew_recovery(
+    State(desk): Asked,
+    Extension(visit): By,
+    Json(asked): Json<OwnPassword>,
+) -> Answer {
+    let codes = entrance::renew_codes(&desk, &visit, asked.password).await?;
+    told(json!({ "codes": codes.iter().map(ToString::to_string).collect::<Vec<_>>() }))
 }
 
 pub async fn sign_out(State(desk): Asked, Extension(visit): By, headers: HeaderMap) -> Answer {
@@ -218,4 +269,28 @@ pub async fn change_account(
 pub async fn audit(State(desk): Asked, Query(wanted): Query<Wanted>) -> Answer {
     let filter = wanted.filter()?;
     told(desk.ask(move |unit| unit.audit_entries(&filter, ENTRIES_SHOWN)).await?)
+}
+
+pub async fn configuration(State(desk): Asked) -> Answer {
+    let now = desk.ask(|unit| unit.configuration()).await?;
+    told(json!({ "text": now.text, "trial_until": now.trial_until, "clock": now.clock }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    text: String,
+}
+
+pub async fn try_configuration(
+    State(desk): Asked,
+    Extension(visit): By,
+    Json(asked): Json<Proposal>,
+) -> Answer {
+    let console = desk.ask(move |unit| unit.try_configuration(&asked.text, &visit.person.name)).await??;
+    told(json!({ "console": console }))
+}
+
+pub async fn decide_trial(desk: Asked, by: By, Json(asked): Json<settings::Decision>) -> Answer {
+    settings::decide(desk, by, Form(asked)).await.map(done)
 }

@@ -101,28 +101,40 @@ pub async fn set_up(
     jar: CookieJar,
     Form(form): Form<FirstPassword>,
 ) -> Result<Response, Failure> {
-    let now = reception.clock.now().wall;
     let name = form.name.clone();
-    let refused = |trouble: String| async {
-        let page = set_up_with(&reception, name, Some(trouble)).await?;
-        Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    let redeemed = match form.password == form.again {
+        true => redeem(&reception, form.code, form.name, form.password, peer.ip()).await?,
+        false => Err("The two passwords differ.".to_owned()),
     };
-    if form.password != form.again {
-        return refused("The two passwords differ.".to_owned()).await;
+    match redeemed {
+        Ok(person) => let_in(&reception, jar, person, peer.ip(), Act::AccountSetUp, "/recovery").await,
+        Err(trouble) => {
+            let page = set_up_with(&reception, name, Some(trouble)).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
     }
-    let set_up =
-        reception.accounts(move |accounts| accounts.set_up(&form.code, &form.name, &form.password, now));
-    match set_up.await? {
+}
+
+/// Gives whoever holds a one-time code their password; a sentence where it cannot be.
+pub async fn redeem(
+    reception: &Arc<Reception>,
+    code: String,
+    name: String,
+    password: String,
+    from: IpAddr,
+) -> Result<Result<Person, String>, Failure> {
+    let now = reception.clock.now().wall;
+    match reception.accounts(move |accounts| accounts.set_up(&code, &name, &password, now)).await? {
         Ok(Proof::Accepted(person)) => {
             reception.first_boot_is_over().await?;
-            let_in(&reception, jar, person, peer.ip(), Act::AccountSetUp, "/recovery").await
+            Ok(Ok(person))
         }
         Ok(Proof::Refused { account, now_locked }) => {
-            tell_refusal(&reception, account, now_locked, peer.ip()).await?;
-            refused("The code and the name do not fit, or the code has been used.".to_owned()).await
+            tell_refusal(reception, account, now_locked, from).await?;
+            Ok(Err("The code and the name do not fit, or the code has been used.".to_owned()))
         }
         Err(error @ (AccountsError::Weak(_) | AccountsError::Name(_))) => {
-            refused(sentence(&error.to_string())).await
+            Ok(Err(sentence(&error.to_string())))
         }
         Err(error) => Err(error.into()),
     }
@@ -143,7 +155,6 @@ pub struct NewPassword {
     again: String,
 }
 
-/// Signs out everywhere: who changes a password may fear that another knows it.
 pub async fn change_password(
     Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
@@ -152,20 +163,29 @@ pub async fn change_password(
     if form.password != form.again {
         return Err(Failure::Refused("The two new passwords differ.".to_owned()));
     }
+    renew_password(&reception, &visit, form.old, form.password).await?;
+    Ok(see("/sign-in"))
+}
+
+/// Signs out everywhere: who changes a password may fear that another knows it.
+pub async fn renew_password(
+    reception: &Arc<Reception>,
+    visit: &Visit,
+    old: String,
+    new: String,
+) -> Result<(), Failure> {
     let now = reception.clock.now().wall;
     let name = visit.person.name.clone();
-    let changed = reception
-        .accounts(move |accounts| accounts.change_password(&name, &form.old, &form.password, now))
-        .await??;
+    let changed =
+        reception.accounts(move |accounts| accounts.change_password(&name, &old, &new, now)).await??;
     match changed {
         Proof::Accepted(person) => {
             reception.sessions().end_all_of(&person.name);
             let what = "changed the own password".to_owned();
-            reception.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
-            Ok(see("/sign-in"))
+            reception.audit(&person, visit.from, Act::ChangedAccount { what }).await
         }
         Proof::Refused { account, now_locked } => {
-            tell_refusal(&reception, account, now_locked, visit.from).await?;
+            tell_refusal(reception, account, now_locked, visit.from).await?;
             Err(Failure::Refused("The old password is not the right one.".to_owned()))
         }
     }
@@ -183,24 +203,33 @@ pub struct OwnPassword {
     password: String,
 }
 
-/// The codes are shown this once.
 pub async fn renew_recovery(
     Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
     Form(form): Form<OwnPassword>,
 ) -> Result<Response, Failure> {
+    let codes = renew_codes(&reception, &visit, form.password).await?;
+    recovery_with(&reception, visit, codes).await
+}
+
+/// New recovery codes, which are shown this once; those of before are worth nothing any more.
+pub async fn renew_codes(
+    reception: &Arc<Reception>,
+    visit: &Visit,
+    password: String,
+) -> Result<Vec<OneTimeCode>, Failure> {
     let now = reception.clock.now().wall;
     let name = visit.person.name.clone();
     let renewed =
-        reception.accounts(move |accounts| accounts.renew_recovery(&name, &form.password, now)).await??;
+        reception.accounts(move |accounts| accounts.renew_recovery(&name, &password, now)).await??;
     match renewed {
         (Proof::Accepted(person), codes) => {
             let what = "made new recovery codes".to_owned();
             reception.audit(&person, visit.from, Act::ChangedAccount { what }).await?;
-            recovery_with(&reception, visit, codes).await
+            Ok(codes)
         }
         (Proof::Refused { account, now_locked }, _) => {
-            tell_refusal(&reception, account, now_locked, visit.from).await?;
+            tell_refusal(reception, account, now_locked, visit.from).await?;
             Err(Failure::Refused("The password is not the right one.".to_owned()))
         }
     }
