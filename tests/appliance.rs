@@ -6,6 +6,7 @@
 mod client;
 #[path = "support/department.rs"]
 mod department;
+#[allow(dead_code, reason = "the tests of the advisory use more of it")]
 #[path = "support/program.rs"]
 mod program;
 #[allow(dead_code, reason = "the camera's own tests use more of it")]
