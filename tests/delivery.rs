@@ -556,7 +556,23 @@ fn lists_and_commands_are_handed_on_as_they_came() {
     let mut dispatcher = Desk::open(&broker, "dispatcher", &[]);
     let commands = Topic::Unit(unit("north-7"), UnitTopic::Commands);
     dispatcher.publish(&commands, b"{}".to_vec(), false);
-    let expected = Inbound { topic: commands, payload: b"{}".to_vec(), retained: false };
-    assert_eq!(north.inbound.blocking_recv(), Some(expected));
+    let taken = north.inbound.blocking_recv().unwrap();
+    assert_eq!((&taken.topic, taken.payload.as_slice(), taken.retained), (&commands, &b"{}"[..], false));
     assert_eq!(north.delivery.status().counts.inbound_dropped, 0);
+
+    // The unit goes down before the command has been dealt with: the broker still has it.
+    north.delivery.stop();
+    drop(taken);
+    let mut north = Unit::start(&broker, "north-7", &[]);
+    let mut command = || {
+        let mut found = None;
+        eventually("a command arrives", || {
+            found = north.inbound.try_recv().ok().filter(|inbound| matches!(inbound.topic, Topic::Unit(..)));
+            found.is_some()
+        });
+        found.unwrap()
+    };
+    assert_eq!(command().payload, b"{}");
+    dispatcher.publish(&commands, b"{\"second\":2}".to_vec(), false);
+    assert_eq!(command().payload, b"{\"second\":2}", "dealt with, it does not come again");
 }

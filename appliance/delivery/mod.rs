@@ -16,6 +16,7 @@
 //! [`outbox`] decides without I/O, [`link`] is one connection, [`session`] is the thin task between them. A
 //! frozen broker, a dead link, a missing receiver: batches feel it, capture never does.
 
+mod claim;
 mod config;
 mod events;
 mod fault;
@@ -35,6 +36,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, watch};
 
+pub use claim::Claim;
 pub use config::{Broker, Config, Window};
 pub use events::{Event, EventError};
 pub use fault::LinkFault;
@@ -56,12 +58,14 @@ pub enum DeliveryError {
 }
 
 /// A list's message or a command, as it came: whoever takes it verifies it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Inbound {
     pub topic: Topic,
     pub payload: Vec<u8>,
     /// The broker had kept it; it may be old.
     pub retained: bool,
+    /// To be held until the message has been dealt with; None where the broker keeps it anyway.
+    pub claim: Option<Claim>,
 }
 
 /// A change of what the unit wants to be sent.

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
+use super::claim::Claims;
 use super::config::Config;
 use super::events::{Event, batch};
 use super::fault::LinkFault;
@@ -92,6 +93,7 @@ pub(super) struct Session {
     subscribed: bool,
     /// Lists and commands not yet taken, oldest first.
     arrived: VecDeque<(Topic, Arrival)>,
+    claims: Claims,
     /// Verified receipts that the store has not been told of yet.
     receipts: VecDeque<(Vec<Received>, Arrival)>,
     accepting: Option<Accepting>,
@@ -133,6 +135,7 @@ impl Session {
             sequence: 0,
             subscribed: false,
             arrived,
+            claims: Claims::new(),
             receipts,
             accepting: None,
         }
@@ -243,11 +246,10 @@ impl Session {
                 Some(interest) = self.interests.changes.recv() => self.follow(&link, interest)?,
                 Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
                     if let Some((topic, arrival)) = self.arrived.pop_front() {
-                        link.accept(&arrival)?;
-                        let retained = arrival.is_retained();
-                        permit.send(Inbound { topic, payload: arrival.payload().to_vec(), retained });
+                        permit.send(self.hand_on(&link, topic, arrival)?);
                     }
                 }
+                arrival = self.claims.closed() => link.accept(&arrival)?,
                 accepted = finished(&mut self.accepting) => self.on_accepted(&link, accepted)?,
                 on_purpose = stopped(stop) => {
                     if on_purpose {
@@ -425,6 +427,23 @@ impl Session {
         link.accept(&arrival)
     }
 
+    /// What the broker retains can be had again, and may be a whole list: it is accepted at once. A person's word is not
+    /// before it has been dealt with.
+    fn hand_on(&mut self, link: &Link, topic: Topic, arrival: Arrival) -> Result<Inbound, LinkFault> {
+        let (payload, retained) = (arrival.payload().to_vec(), arrival.is_retained());
+        let said_once = matches!(
+            topic,
+            Topic::Unit(_, UnitTopic::Commands | UnitTopic::ManualEntries | UnitTopic::Answers)
+        );
+        let claim = if said_once {
+            Some(self.claims.open(arrival))
+        } else {
+            link.accept(&arrival)?;
+            None
+        };
+        Ok(Inbound { topic, payload, retained, claim })
+    }
+
     /// Tells the store of the receipts that have come, off this thread: purging is durable and takes its
     /// time, the same for one receipt as for those that came meanwhile.
     fn accept_next(&mut self) {
@@ -506,6 +525,7 @@ impl Session {
         self.outbox.link_lost();
         // The broker sends again what we did not accept.
         self.arrived.clear();
+        self.claims.link_lost();
         self.receipts.clear();
         if let Some(accepting) = &mut self.accepting {
             accepting.arrivals.clear();

@@ -95,7 +95,7 @@ impl Post {
                 Vec::new()
             }
             Topic::Unit(_, UnitTopic::Commands) => {
-                self.orders.take(inbound.payload, runtime);
+                self.orders.take(inbound, runtime);
                 Vec::new()
             }
             // Delivery hands on nothing else.

@@ -14,7 +14,7 @@ use crate::audit::{Audit, Event, Who};
 use crate::command::{Act, Command, CommandResult, Commands, Judgement, Outcome, Snapshot};
 use crate::console::{LivePicture, Unit};
 use crate::crypto::Digest;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Inbound};
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{CameraId, Moment, PersonName, RecordId};
@@ -48,21 +48,21 @@ pub struct Orders {
 pub enum Waiting {
     #[default]
     Nothing,
-    Since(Moment, VecDeque<Vec<u8>>),
+    Since(Moment, VecDeque<Inbound>),
     /// The memory is there, or there is none.
     Over,
 }
 
 impl Orders {
-    pub fn take(&mut self, payload: Vec<u8>, runtime: &Handle) {
+    pub fn take(&mut self, order: Inbound, runtime: &Handle) {
         let now = self.clock.now();
         match &mut self.waiting {
-            Waiting::Over => self.judge(&payload, runtime),
+            Waiting::Over => self.judge(&order.payload, runtime),
             Waiting::Since(_, waiting) if waiting.len() >= WAITING_MOST => {
                 self.refuse("too many commands came at once".to_owned());
             }
-            Waiting::Since(_, waiting) => waiting.push_back(payload),
-            Waiting::Nothing => self.waiting = Waiting::Since(now, VecDeque::from([payload])),
+            Waiting::Since(_, waiting) => waiting.push_back(order),
+            Waiting::Nothing => self.waiting = Waiting::Since(now, VecDeque::from([order])),
         }
     }
 
@@ -92,7 +92,7 @@ impl Orders {
             self.delivery.remember_commands(self.commands.for_the_broker());
         }
         if let Waiting::Since(_, waiting) = waiting {
-            waiting.iter().for_each(|payload| self.judge(payload, runtime));
+            waiting.iter().for_each(|order| self.judge(&order.payload, runtime));
         }
     }
 
