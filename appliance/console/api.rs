@@ -27,6 +27,7 @@ use super::pages::{
     accounts as people, aim, configuration as settings, deployment as place, entrance, lists as hot_lists,
     maintenance as upkeep,
 };
+use super::reception::Reception;
 use super::unit::{Act, Deployment, EntryRequest, Verification};
 use crate::words::{CameraId, RecordId};
 
@@ -55,16 +56,17 @@ pub struct Credentials {
 }
 
 pub async fn sign_in(
-    State(desk): Asked,
+    Extension(reception): Extension<Arc<Reception>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Json(shown): Json<Credentials>,
 ) -> Answer {
-    let now = desk.clock.now().wall;
-    let proof = desk.accounts(move |accounts| accounts.sign_in(&shown.name, &shown.password, now)).await??;
+    let now = reception.clock.now().wall;
+    let proof =
+        reception.accounts(move |accounts| accounts.sign_in(&shown.name, &shown.password, now)).await??;
     match proof {
-        Proof::Accepted(person) => begin_session(&desk, person, peer, Act::SignedIn).await,
+        Proof::Accepted(person) => begin_session(&reception, person, peer, Act::SignedIn).await,
         Proof::Refused { account, now_locked } => {
-            entrance::tell_refusal(&desk, account, now_locked, peer.ip()).await?;
+            entrance::tell_refusal(&reception, account, now_locked, peer.ip()).await?;
             Err(Failure::SignInFirst)
         }
     }
@@ -79,19 +81,19 @@ pub struct FirstPassword {
 }
 
 pub async fn set_up(
-    State(desk): Asked,
+    Extension(reception): Extension<Arc<Reception>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Json(asked): Json<FirstPassword>,
 ) -> Answer {
-    let redeemed = entrance::redeem(&desk, asked.code, asked.name, asked.password, peer.ip()).await?;
+    let redeemed = entrance::redeem(&reception, asked.code, asked.name, asked.password, peer.ip()).await?;
     let person = redeemed.map_err(Failure::Refused)?;
-    begin_session(&desk, person, peer, Act::AccountSetUp).await
+    begin_session(&reception, person, peer, Act::AccountSetUp).await
 }
 
-async fn begin_session(desk: &Desk, person: Person, peer: SocketAddr, act: Act) -> Answer {
-    desk.audit(&person, peer.ip(), act).await?;
+async fn begin_session(reception: &Reception, person: Person, peer: SocketAddr, act: Act) -> Answer {
+    reception.audit(&person, peer.ip(), act).await?;
     let told_of = json!({ "name": person.name, "role": person.role });
-    let token = desk.sessions().begin(person, desk.clock.now());
+    let token = reception.sessions().begin(person, reception.clock.now());
     told(json!({ "token": token, "person": told_of }))
 }
 
@@ -103,11 +105,11 @@ pub struct NewPassword {
 }
 
 pub async fn change_password(
-    State(desk): Asked,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): By,
     Json(asked): Json<NewPassword>,
 ) -> Answer {
-    entrance::renew_password(&desk, &visit, asked.old, asked.password).await?;
+    entrance::renew_password(&reception, &visit, asked.old, asked.password).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -118,17 +120,21 @@ pub struct OwnPassword {
 }
 
 pub async fn renew_recovery(
-    State(desk): Asked,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): By,
     Json(asked): Json<OwnPassword>,
 ) -> Answer {
-    let codes = entrance::renew_codes(&desk, &visit, asked.password).await?;
+    let codes = entrance::renew_codes(&reception, &visit, asked.password).await?;
     told(json!({ "codes": codes.iter().map(ToString::to_string).collect::<Vec<_>>() }))
 }
 
-pub async fn sign_out(State(desk): Asked, Extension(visit): By, headers: HeaderMap) -> Answer {
-    desk.audit(&visit.person, visit.from, Act::SignedOut).await?;
-    desk.sessions().end(bearer(&headers).unwrap_or_default());
+pub async fn sign_out(
+    Extension(reception): Extension<Arc<Reception>>,
+    Extension(visit): By,
+    headers: HeaderMap,
+) -> Answer {
+    reception.audit(&visit.person, visit.from, Act::SignedOut).await?;
+    reception.sessions().end(bearer(&headers).unwrap_or_default());
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

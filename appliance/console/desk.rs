@@ -7,7 +7,7 @@ use super::looks::Looks;
 use super::pages::wording;
 use super::reception::{Place, Reception, Sign, blocking, lock};
 use super::routes;
-use super::unit::{Access, Overview, Unit};
+use super::unit::{Access, AuditEntry, AuditFilter, Overview, Unit};
 
 /// What all requests to a unit's console share: the reception, and the unit behind it.
 pub struct Desk {
@@ -61,6 +61,18 @@ impl Place for Roadside {
 
     fn audit(&self, access: Access) {
         self.0.audit(access);
+    }
+
+    fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
+        self.0.audit_entries(filter, limit)
+    }
+
+    fn audit_lines(&self, after: u64, limit: usize) -> Vec<String> {
+        self.0.audit_lines(after, limit)
+    }
+
+    fn roles(&self) -> &'static str {
+        "A technician aims and maintains. An officer sees alerts and hot lists. An administrator may do all."
     }
 
     fn rides_in_vehicle(&self) -> bool {

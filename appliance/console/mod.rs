@@ -11,12 +11,13 @@
 
 mod accounts;
 pub(crate) mod answer;
-mod api;
+pub(crate) mod api;
 pub(crate) mod certificate;
 mod desk;
 pub(crate) mod gate;
 mod label;
 mod live;
+pub(crate) mod logbook;
 mod looks;
 pub(crate) mod metrics;
 pub(crate) mod pages;

@@ -15,7 +15,7 @@ use super::label;
 use super::metrics::MetricsToken;
 use super::sessions::Sessions;
 use super::throttle::Throttle;
-use super::unit::{Access, Act};
+use super::unit::{Access, Act, AuditEntry, AuditFilter};
 use crate::system::Clock;
 use crate::words::{PersonName, RecordId};
 
@@ -28,6 +28,12 @@ pub trait Place: Send + Sync + 'static {
     fn sign(&self) -> Sign;
     /// Takes down an access. Must not fail towards the visitor: a full disk never locks anybody out.
     fn audit(&self, access: Access);
+    /// The latest entries of the audit log that fit, newest first.
+    fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry>;
+    /// Lines of the audit log as they stand in it, behind entry `after`.
+    fn audit_lines(&self, after: u64, limit: usize) -> Vec<String>;
+    /// What each role may do here, for who invites people.
+    fn roles(&self) -> &'static str;
     /// Whether a page of the kind `Screen` is one in a police vehicle, which may stay signed in through a shift.
     fn rides_in_vehicle(&self) -> bool {
         false
@@ -89,9 +95,13 @@ impl Reception {
         blocking(move || work(&mut lock(&accounts))).await
     }
 
-    pub async fn sign(&self) -> Result<Sign, Failure> {
+    /// Asks the place on a thread that may block.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Place) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
         let place = self.place.clone();
-        blocking(move || place.sign()).await
+        blocking(move || question(place.as_ref())).await
     }
 
     /// The first administrator is there: the code on the label is worth nothing any more.
@@ -131,8 +141,7 @@ impl Reception {
         act: Act,
     ) -> Result<(), Failure> {
         let access = Access { at: self.clock.now().wall, who, role, from, act };
-        let place = self.place.clone();
-        blocking(move || place.audit(access)).await
+        self.ask(move |place| place.audit(access)).await
     }
 }
 

@@ -121,10 +121,9 @@ pub fn table() -> Vec<Route> {
         page("/configuration", ADMINISTRATORS, get(configuration::show)).called("Configuration"),
         form("/configuration", ADMINISTRATORS, post(configuration::propose)),
         form("/configuration/decision", ADMINISTRATORS, post(configuration::decide)),
-
-        page("/audit", ADMINISTRATORS, get(audit::show)).called("Audit"),
-        page("/audit/export", ADMINISTRATORS, get(audit::export)),
-
+    ]);
+    table.extend(log());
+    table.extend([
         Route { rule: Rule { kind: Kind::Scrape, allowed: EVERYONE }, ..data("/metrics", EVERYONE, get(metrics::show)) },
         data("/health/history", EVERYONE, get(metrics::history)),
 
@@ -223,6 +222,15 @@ where
 pub fn navigation<S>(table: &[Route<S>], role: Role) -> Vec<(&'static str, &'static str)> {
     let open = table.iter().filter(|row| row.rule.allowed.admits(Some(role)));
     open.filter_map(|row| row.label.map(|label| (row.path, label))).collect()
+}
+
+/// Who did what here.
+#[rustfmt::skip]
+pub fn log<S: Clone + Send + Sync + 'static>() -> Vec<Route<S>> {
+    vec![
+        page("/audit", ADMINISTRATORS, get(audit::show)).called("Audit"),
+        page("/audit/export", ADMINISTRATORS, get(audit::export)),
+    ]
 }
 
 impl Kind {

@@ -321,7 +321,7 @@ impl console::Unit for Window {
 
     fn logbook(&self, limit: usize) -> Vec<AuditEntry> {
         let filter = AuditFilter { subject: Some(Subject::Maintenance), ..AuditFilter::default() };
-        logbook::search(&self.audit, &filter, limit)
+        console::logbook::search(&self.audit, &filter, limit)
     }
 
     fn statement(&self, by: &PersonName) -> Result<Vec<u8>, Refused> {
@@ -394,7 +394,7 @@ impl console::Unit for Window {
     }
 
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
-        logbook::search(&self.audit, filter, limit)
+        console::logbook::search(&self.audit, filter, limit)
     }
 
     fn audit_lines(&self, after: u64, limit: usize) -> Vec<String> {
@@ -405,31 +405,8 @@ impl console::Unit for Window {
     }
 
     fn audit(&self, access: Access) {
-        let from = access.from.to_string();
         let shown = shown_alert(&access);
-        let who = access.who.map_or(Who::Stranger, Who::Person);
-        let event = match access.act {
-            Act::SignedIn => Event::SignedIn { from },
-            Act::SignedOut => Event::SignedOut,
-            act @ (Act::SignInRefused | Act::AccountLocked) => {
-                Event::SignInFailed { from, why: act.to_string() }
-            }
-            act @ (Act::ChangedAccount { .. } | Act::AccountSetUp) => {
-                Event::ConfigurationChanged { what: act.to_string() }
-            }
-            Act::LookedAt { record, reason } => {
-                Event::Accessed { what: "a stored alert".to_owned(), record: Some(record), reason }
-            }
-            Act::Exported { what } => Event::Disseminated {
-                what,
-                to: "the console's user".to_owned(),
-                records: 0,
-                reason: "exported at the console".to_owned(),
-                record: None,
-                sha256: None,
-            },
-            act => Event::Accessed { what: act.to_string(), record: shown, reason: String::new() },
-        };
+        let (who, event) = console::logbook::entry(access, shown);
         self.note(who, event);
     }
 }

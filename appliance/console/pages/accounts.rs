@@ -18,6 +18,7 @@ use crate::console::unit::Act;
 struct Page {
     frame: Frame,
     accounts: Vec<AccountView>,
+    roles: &'static str,
     /// Shown this once, to the administrator who hands it on.
     fresh: Option<Fresh>,
 }
@@ -122,7 +123,7 @@ async fn show_with(
     let frame = Frame::at(reception, visit, "Accounts").await?;
     let now = frame.now;
     let accounts = reception.accounts(move |accounts| accounts.list(now)).await?;
-    page(&Page { frame, accounts, fresh })
+    page(&Page { frame, accounts, roles: reception.place.roles(), fresh })
 }
 
 async fn tell(reception: &Reception, visit: &Visit, what: String) -> Result<(), Failure> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 use futures_util::stream;
 use jiff::civil::Date;
@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use super::Frame;
 use crate::console::answer::{Failure, file, page};
-use crate::console::desk::Desk;
 use crate::console::gate::Visit;
+use crate::console::reception::Reception;
 use crate::console::unit::{Act, AuditEntry, AuditFilter, Subject};
 
 /// As many as a person reads; a filter finds older ones.
@@ -74,30 +74,32 @@ fn begins(day: Date) -> Option<Timestamp> {
 }
 
 pub async fn show(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Failure> {
-    let (frame, _) = Frame::new(&desk, visit, "Audit").await?;
+    let frame = Frame::at(&reception, visit, "Audit").await?;
     let filter = wanted.filter()?;
-    let entries = desk.ask(move |unit| unit.audit_entries(&filter, SHOWN)).await?;
+    let entries = reception.ask(move |place| place.audit_entries(&filter, SHOWN)).await?;
     page(&Page { frame, entries, wanted })
 }
 
 /// The whole log as it stands, for `milepost audit verify`; read block by block, since it grows for years.
 pub async fn export(
-    State(desk): State<Arc<Desk>>,
+    Extension(reception): Extension<Arc<Reception>>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Failure> {
     let what = "the audit log".to_owned();
-    desk.audit(&visit.person, visit.from, Act::Exported { what }).await?;
-    let name = format!("audit-{}.jsonl", desk.unit.name());
-    let blocks = stream::try_unfold((desk, 0), |(desk, after)| async move {
-        let lines = desk.ask(move |unit| unit.audit_lines(after, BLOCK)).await;
+    reception.audit(&visit.person, visit.from, Act::Exported { what }).await?;
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '-' };
+    let place: String = reception.place.name().chars().map(plain).collect();
+    let name = format!("audit-{place}.jsonl");
+    let blocks = stream::try_unfold((reception, 0), |(reception, after)| async move {
+        let lines = reception.ask(move |place| place.audit_lines(after, BLOCK)).await;
         let lines = lines.map_err(|_| std::io::Error::other("the audit log cannot be read"))?;
         let next = after + lines.len() as u64;
         let block = lines.into_iter().map(|line| line + "\n").collect::<String>();
-        Ok::<_, std::io::Error>((next > after).then_some((block, (desk, next))))
+        Ok::<_, std::io::Error>((next > after).then_some((block, (reception, next))))
     });
     Ok(file(&name, "application/jsonl", Body::from_stream(blocks)))
 }

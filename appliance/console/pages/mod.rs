@@ -56,7 +56,7 @@ impl Frame {
 
     /// For a page that any place has.
     pub async fn at(reception: &Reception, visit: Visit, title: &'static str) -> Result<Self, Failure> {
-        let sign = reception.sign().await?;
+        let sign = reception.ask(|place| place.sign()).await?;
         Ok(Self::under(reception, visit, title, sign))
     }
 

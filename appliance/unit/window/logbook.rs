@@ -1,40 +1,14 @@
-//! The audit log as people look through it: by who, what and when, in words.
+//! What the audit log tells of purges.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use jiff::Timestamp;
 use serde::Deserialize;
-use tracing::error;
 
-use crate::audit::{Audit, Who};
-use crate::console::{AuditEntry, AuditFilter, Purge, Subject};
+use crate::audit::Audit;
+use crate::console::Purge;
+use crate::console::logbook::{BLOCK, Line, backwards};
 use crate::record::{Kind, Records};
 use crate::words::RecordId;
-
-/// Lines that are read at once, from the end of the log backwards.
-const BLOCK: u64 = 5000;
-
-/// What every line has; `what` stays open, since later versions may say more.
-#[derive(Deserialize)]
-struct Line {
-    number: u64,
-    at: Timestamp,
-    who: Who,
-    what: serde_json::Value,
-}
-
-/// Up to `limit` entries that fit, newest first.
-pub fn search(audit: &Audit, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
-    let (who, what) = (filter.who.to_lowercase(), filter.what.to_lowercase());
-    backwards(audit)
-        .filter(|line| filter.from.is_none_or(|from| line.at >= from))
-        .filter(|line| filter.until.is_none_or(|until| line.at < until))
-        .filter(|line| filter.subject.is_none_or(|subject| subject_of(&line.what) == Some(subject)))
-        .map(in_words)
-        .filter(|entry| entry.who.to_lowercase().contains(&who) && entry.what.to_lowercase().contains(&what))
-        .take(limit)
-        .collect()
-}
 
 /// The latest purges by their decisions in the log, newest first: certificates themselves are gone from the unit
 /// once the server has them.
@@ -63,94 +37,4 @@ pub fn purges(audit: &Audit, records: &Records, limit: usize) -> Vec<Purge> {
     };
     // A unit that is idle decides no purge for long: so far back and no further.
     backwards(audit).take(4 * BLOCK as usize).filter_map(purge).take(limit).collect()
-}
-
-fn backwards(audit: &Audit) -> impl Iterator<Item = Line> {
-    let newest = audit.head().map_or(0, |position| position.number);
-    let blocks = (0..newest.div_ceil(BLOCK)).map(move |block| newest.saturating_sub((block + 1) * BLOCK));
-    let mut behind = newest;
-    blocks.flat_map(move |after| {
-        let lines = audit.after(after, (behind - after) as usize).unwrap_or_else(|error| {
-            error!(%error, "the audit log could not be read");
-            Vec::new()
-        });
-        behind = after;
-        lines.into_iter().rev().filter_map(|line| serde_json::from_str(&line).ok())
-    })
-}
-
-fn subject_of(what: &serde_json::Value) -> Option<Subject> {
-    let event = what["event"].as_str()?;
-    Some(match event {
-        "accessed" | "disseminated" => Subject::Access,
-        "signed-in" | "sign-in-failed" | "signed-out" => Subject::SignIn,
-        "purge-decided" | "records-lost" => Subject::Purge,
-        "configuration-changed" | "certificate-installed" | "command-refused" => Subject::Configuration,
-        "service-state-changed" | "aim-verified" | "maintenance" | "deployed" => Subject::Maintenance,
-        _ if event.starts_with("alert-") => Subject::Alert,
-        _ if event.starts_with("list") || event.starts_with("manual-") => Subject::List,
-        _ => return None,
-    })
-}
-
-fn in_words(line: Line) -> AuditEntry {
-    let who = match line.who {
-        Who::Unit => "the unit".to_owned(),
-        Who::Stranger => "somebody who did not sign in".to_owned(),
-        Who::Person(person) => person.to_string(),
-        Who::Department(key) => format!("the department (key {key})"),
-        Who::Receiver => "the department's receiver".to_owned(),
-    };
-    AuditEntry { number: line.number, at: line.at, who, what: told(&line.what) }
-}
-
-/// `{"event":"alert-raised","list":"state",...}` as "alert raised: list state, ...".
-fn told(what: &serde_json::Value) -> String {
-    let event = what["event"].as_str().unwrap_or("something").replace('-', " ");
-    let fields: BTreeMap<&String, &serde_json::Value> = what.as_object().into_iter().flatten().collect();
-    let says = |value: &serde_json::Value| !value.is_null() && value.as_str() != Some("");
-    let details = fields.into_iter().filter(|(name, value)| *name != "event" && says(value));
-    let details: Vec<String> = details
-        .map(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            format!("{} {value}", name.replace('_', " "))
-        })
-        .collect();
-    if details.is_empty() { event } else { format!("{event}: {}", details.join(", ")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::audit::Event;
-    use crate::system::{ManualClock, SimulatedDisk};
-    use crate::words::PersonName;
-
-    #[test]
-    fn the_log_is_searched_from_its_end_by_who_what_and_when() {
-        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_790_000_000).unwrap()));
-        let disk = Arc::new(SimulatedDisk::default());
-        let (audit, _) = Audit::open(Path::new("/audit"), disk, clock.clone()).unwrap();
-        let person = |name: &str| Who::Person(PersonName::parse(name).unwrap());
-        for number in 0..12 {
-            clock.advance(Duration::from_secs(60));
-            let name = if number % 3 == 0 { "Ann Lee" } else { "Bo Ray" };
-            audit.append(person(name), Event::Maintenance { what: format!("lens {number}") }).unwrap();
-            audit.append(person(name), Event::SignedOut).unwrap();
-        }
-        let whats = |filter: &AuditFilter, limit| {
-            search(&audit, filter, limit).into_iter().map(|entry| entry.what).collect::<Vec<_>>()
-        };
-        let by_ann =
-            AuditFilter { who: "ann".into(), subject: Some(Subject::Maintenance), ..AuditFilter::default() };
-        assert_eq!(whats(&by_ann, 2), ["maintenance: what lens 9", "maintenance: what lens 6"]);
-        let at = |minutes: i64| Some(Timestamp::from_second(1_790_000_000 + 60 * minutes).unwrap());
-        let between =
-            AuditFilter { what: "LENS".into(), from: at(3), until: at(5), ..AuditFilter::default() };
-        assert_eq!(whats(&between, 9), ["maintenance: what lens 3", "maintenance: what lens 2"]);
-    }
 }
