@@ -18,6 +18,7 @@ mod site;
 mod support;
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -201,7 +202,6 @@ fn is_as_described(message: &serde_json::Value, schema: &str) {
 
 /// Judged by one of the programs beside the tests' support.
 fn passes(judge: &str, arguments: &[&str], text: &str) {
-    use std::io::Write;
     use std::process::{Command, Stdio};
     // Debian's own, which has Debian's packages; another may come first on the path.
     let mut judge = Command::new("/usr/bin/python3")
@@ -223,12 +223,25 @@ fn who_saw_an_alert_and_what_it_turned_out_to_be_is_recorded_and_counted() {
     let camera = site.camera(0);
     site.configure(&camera, "127.0.0.1:0".parse().unwrap());
     let mut configuration = std::fs::read_to_string(site.folder().join("milepost.toml")).unwrap();
-    configuration += "[health]\nreport_every_s = 1\n";
+    configuration = configuration.replacen("[unit]\n", "[unit]\nkind = \"portable\"\n", 1);
+    configuration += &format!("[health]\nreport_every_s = 1\n[position]\ngpsd = \"{}\"\n", gpsd());
     std::fs::write(site.folder().join("milepost.toml"), configuration).unwrap();
     let mut unit = Appliance::start(site.folder());
     unit.tells("READY=1");
     eventually("a listed car raises an alert", || !site.department.events("alerts").is_empty());
-    let alert = site.department.events("alerts").remove(0)["data"]["id"].as_str().unwrap().to_owned();
+    let alert = site.department.events("alerts").remove(0);
+    // Reads are told at the end of their passage, alerts before.
+    eventually("a read is told as well", || !site.department.events("reads").is_empty());
+    for record in [&alert, &site.department.events("reads")[0]] {
+        let position = &record["data"]["position"];
+        assert_eq!(
+            (&position["source"], &position["latitude"]),
+            (&"gps".into(), &42.1015.into()),
+            "{record}"
+        );
+        assert!(position["age_s"].as_u64().is_some_and(|age_s| age_s < 30), "{record}");
+    }
+    let alert = alert["data"]["id"].as_str().unwrap().to_owned();
     let mut person = first_administrator(&unit, site.folder());
     for _ in 0..2 {
         assert_eq!(person.get(&format!("/alerts/{alert}/scene")).status, 200);
@@ -278,6 +291,19 @@ fn who_saw_an_alert_and_what_it_turned_out_to_be_is_recorded_and_counted() {
     });
     let (status, _, told) = unit.terminate();
     assert!(status.success(), "{told}");
+}
+
+/// A gpsd that knows where it is, told once; gives its address.
+fn gpsd() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut unit = listener.accept().unwrap().0;
+        writeln!(unit, r#"{{"class":"TPV","mode":3,"lat":42.1015,"lon":-72.5898,"eph":4.2}}"#).unwrap();
+        // Open until the unit hangs up.
+        let _ = std::io::copy(&mut unit, &mut std::io::sink());
+    });
+    address
 }
 
 /// The way of one alert: stored, delivered with its pictures, receipted, purged.

@@ -173,6 +173,7 @@ impl Alerts {
             level: matched.entry.level(),
             hit,
             list_age_s: matched.list.age_s(now.wall),
+            position: None,
             matched,
             notice: NOTICE.to_owned(),
         })
@@ -242,7 +243,7 @@ mod tests {
     use crate::hotlist::{Category, Level, ListVersion, Listed, Text};
     use crate::passage::Direction;
     use crate::vision::Corners;
-    use crate::words::{ALPHABET, Probability, Slot, State, StateReading};
+    use crate::words::{ALPHABET, Place, Position, Probability, Slot, State, StateReading};
 
     fn at(seconds: u64) -> Moment {
         let uptime = Duration::from_secs(seconds);
@@ -456,12 +457,10 @@ mod tests {
             };
             let unit = UnitId::parse(&longest).unwrap();
             let alert = Alerts::new(unit, Config::default()).decide(&read, vec![matched], at(0)).remove(0);
-            let alert = shorten::fit(Alert {
-                list_age_s: u64::MAX,
-                revision: u32::MAX,
-                seen: at(0).wall - second,
-                ..alert
-            });
+            let longest =
+                Alert { list_age_s: u64::MAX, revision: u32::MAX, seen: at(0).wall - second, ..alert };
+            let far = Place::new(-89.123_456_78, -179.123_456_78).unwrap();
+            let alert = longest.seen_from(Some(Position::of_fix(far, Some(1e9), u64::MAX)));
             let json = serde_json::to_string(&alert).unwrap();
             assert!(json.len() <= Alert::JSON_MAX, "{} bytes: {json}", json.len());
             assert!(alert.doubtful.len() == 10 && json.contains('…'));

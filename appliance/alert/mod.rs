@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hotlist::{Category, Level, Match};
-use crate::words::{CameraId, Plate, Probability, RecordId, State, UnitId};
+use crate::words::{CameraId, Plate, Position, Probability, RecordId, State, UnitId};
 
 pub use answer::{Answer, AnswerError};
 pub use config::Config;
@@ -51,12 +51,20 @@ pub struct Alert {
     pub matched: Match,
     /// Age of the list by its own date, in seconds, when the match was made.
     pub list_age_s: u64,
+    /// Where the unit was when the plate was last seen; null where it does not know.
+    #[serde(default)]
+    pub position: Option<Position>,
     pub notice: String,
 }
 
 impl Alert {
     /// Leaves some 600 bytes of a message of 2 kB for the envelope and the ids of two pictures.
     pub const JSON_MAX: usize = 1400;
+
+    /// The same from a unit that was there. The entry's texts make room for it.
+    pub fn seen_from(self, position: Option<Position>) -> Self {
+        shorten::fit(Self { position, ..self })
+    }
 
     pub fn urgency(&self) -> Urgency {
         match (self.matched.entry.category, self.level) {

@@ -133,8 +133,8 @@ fn device(page: &mut Page, report: &HealthReport) {
     page.gauge("clock_synchronised", "Whether a time service keeps the clock.", &[], kept.into());
     let error = device.clock_error_ms.map(|error| error / 1e3);
     page.known("clock_error_seconds", "The most that it may be wrong by.", &[], error);
-    let age = place.position.map(|position| position.age_s as f64);
-    page.known("position_age_seconds", "Since the last position.", &[], age);
+    let age = place.position.and_then(|position| position.age_s).map(|age_s| age_s as f64);
+    page.known("position_age_seconds", "Since the receiver's last fix.", &[], age);
     page.known("site_distance_meters", "From the deployed site.", &[], place.from_site_m);
     let tilt = place.tilted_deg.map(|degrees| f64::from(degrees).to_radians());
     page.known("tilt_radians", "Against how the unit stood when its aim was verified.", &[], tilt);

@@ -11,8 +11,8 @@ use super::{Finding, Reason, ServiceState, Standing};
 use crate::alert::Verdict;
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
 use crate::record::Loss;
-use crate::system::{ClockStatus, DeviceFacts, Position, PositionConfig, Reserve};
-use crate::words::{CameraId, PersonName, UnitId, UnitKind};
+use crate::system::{ClockStatus, DeviceFacts, Reserve};
+use crate::words::{CameraId, PersonName, Position, PositionSource, UnitId, UnitKind};
 
 /// Limits that departments differ in. Section `[health]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -203,9 +203,10 @@ pub struct BrokerReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlaceReport {
     pub kind: UnitKind,
-    /// As gpsd told last; None where nobody tells.
+    /// Of a fixed unit its deployed site, unless the receiver was surely elsewhere; of another where the receiver was
+    /// last. Null where nobody ever told.
     pub position: Option<Position>,
-    /// From the deployed site.
+    /// Metres from the deployed site to where the receiver was last.
     pub from_site_m: Option<f64>,
     /// Against how it stood when the aim was verified; None without an accelerometer.
     pub tilted_deg: Option<f32>,
@@ -233,13 +234,13 @@ pub struct Facts<'a> {
 
 impl Facts<'_> {
     /// Everything that is wrong by `config`'s limits.
-    pub fn findings(&self, config: &Config, position: &PositionConfig) -> Vec<Finding> {
+    pub fn findings(&self, config: &Config) -> Vec<Finding> {
         let mut findings = Vec::new();
         self.cameras(&mut findings);
         let mut find = |reason, detail: String| findings.push(Finding { reason, camera: None, detail });
         self.lists(&mut find);
         self.device(config, &mut find);
-        self.place(config, position, &mut find);
+        self.place(config, &mut find);
         if let Some(fault) = &self.records.fault {
             find(Reason::StoreFailing, fault.clone());
         }
@@ -307,20 +308,18 @@ impl Facts<'_> {
         }
     }
 
-    fn place(&self, config: &Config, position: &PositionConfig, find: &mut impl FnMut(Reason, String)) {
+    fn place(&self, config: &Config, find: &mut impl FnMut(Reason, String)) {
         let place = self.place;
         if let Some(tilted) = place.tilted_deg.filter(|tilted| *tilted > config.tilted_deg) {
             find(Reason::Tilted, format!("by {tilted:.1} degrees"));
         }
-        let recent = place.position.filter(|position| position.age_s <= POSITION_GOOD_S);
-        if place.kind != UnitKind::Fixed && recent.is_none() {
-            let told = place.position.map(|position| format!("last known {} min ago", position.age_s / 60));
+        let age_s = place.position.and_then(|position| position.age_s);
+        if place.kind != UnitKind::Fixed && age_s.is_none_or(|age_s| age_s > POSITION_GOOD_S) {
+            let told = age_s.map(|age_s| format!("last known {} min ago", age_s / 60));
             find(Reason::PositionLost, told.unwrap_or_default());
         }
-        // A fix that may be as wrong as that says nothing.
-        let limit = position.moved_m.metres();
-        let sure = recent.is_some_and(|position| position.error_m.is_none_or(|error| error < limit));
-        if let Some(metres) = place.from_site_m.filter(|metres| sure && *metres > limit) {
+        let elsewhere = place.position.is_some_and(|position| position.source == PositionSource::Gps);
+        if let Some(metres) = place.from_site_m.filter(|_| elsewhere) {
             find(Reason::SiteLeft, format!("{metres:.0} m away"));
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::hotlist::RefusalNote;
 use crate::system::{Motion, PowerFacts, StorageFacts};
-use crate::words::ListName;
+use crate::words::{ListName, Place};
 
 fn camera(name: &str, streaming: bool) -> CameraReport {
     CameraReport {
@@ -57,11 +57,7 @@ fn reasons(cameras: &[CameraReport], lists: &[ListSummary], days_left: i64) -> V
     let broker = BrokerReport { connected: true, fault: None, certificate_days_left: Some(days_left) };
     let (device, place, records) = (sound_device(), at_its_place(), RecordReport::default());
     let facts = Facts { cameras, lists, records: &records, broker: &broker, device: &device, place: &place };
-    facts
-        .findings(&Config::default(), &PositionConfig::default())
-        .into_iter()
-        .map(|finding| finding.reason)
-        .collect()
+    facts.findings(&Config::default()).into_iter().map(|finding| finding.reason).collect()
 }
 
 #[test]
@@ -102,7 +98,7 @@ fn of_device(device: &DeviceFacts, place: &PlaceReport) -> Vec<Reason> {
     let records = RecordReport::default();
     let facts = Facts { cameras: &cameras, lists: &[], records: &records, broker: &broker, device, place };
     let config = Config { supply_low_v: Some(11.0), ..Config::default() };
-    facts.findings(&config, &PositionConfig::default()).into_iter().map(|finding| finding.reason).collect()
+    facts.findings(&config).into_iter().map(|finding| finding.reason).collect()
 }
 
 #[test]
@@ -148,18 +144,17 @@ fn each_limit_of_the_device_has_its_reason() {
 
 #[test]
 fn a_unit_that_was_carried_away_leans_or_does_not_know_where_it_is_is_told() {
-    let here = crate::system::Place { latitude: 42.1, longitude: -72.6 };
-    let position = |age_s, error_m| Some(Position { place: here, error_m, at: Timestamp::UNIX_EPOCH, age_s });
+    let here = Place::new(42.1, -72.6).unwrap();
+    let fix = |age_s| Some(Position::of_fix(here, None, age_s));
     let fixed = |position, metres| PlaceReport { position, from_site_m: Some(metres), ..at_its_place() };
     let judged = |place: PlaceReport| of_device(&sound_device(), &place);
-    assert_eq!(judged(fixed(position(1, Some(8.0)), 101.0)), [Reason::SiteLeft]);
-    assert_eq!(judged(fixed(position(1, Some(8.0)), 99.0)), []);
-    assert_eq!(judged(fixed(position(1, Some(200.0)), 150.0)), [], "the receiver is not sure");
-    assert_eq!(judged(fixed(position(61, Some(8.0)), 500.0)), [], "an old fix says nothing of now");
+    assert_eq!(judged(fixed(fix(1), 101.0)), [Reason::SiteLeft]);
+    assert_eq!(judged(fixed(fix(3600), 101.0)), [Reason::SiteLeft], "silence does not bring it back");
+    assert_eq!(judged(fixed(Some(Position::of_site(here)), 99.0)), []);
     let mobile = |position| PlaceReport { kind: UnitKind::Mobile, position, ..at_its_place() };
     assert_eq!(judged(mobile(None)), [Reason::PositionLost]);
-    assert_eq!(judged(mobile(position(61, None))), [Reason::PositionLost]);
-    assert_eq!(judged(mobile(position(2, None))), []);
+    assert_eq!(judged(mobile(fix(61))), [Reason::PositionLost]);
+    assert_eq!(judged(mobile(fix(2))), []);
     assert_eq!(judged(PlaceReport { tilted_deg: Some(2.1), ..at_its_place() }), [Reason::Tilted]);
 }
 

@@ -19,6 +19,6 @@ pub use device::{
 };
 pub use disk::{Disk, RealDisk};
 pub use files::{at_once, write_durably};
-pub use position::{Config as PositionConfig, Gps, Place, Position};
+pub use position::{Config as PositionConfig, Fix, Gps};
 pub use service_manager::ServiceManager;
 pub use simulated_disk::SimulatedDisk;

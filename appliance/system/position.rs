@@ -1,17 +1,17 @@
 //! Where the unit is, as gpsd tells by its JSON protocol (gpsd_json(5)).
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracing::{debug, info};
 
 use super::clock::Clock;
-use crate::words::Moment;
+use crate::words::{Moment, Place, Position};
 
 /// gpsd reports each second; a receiver without a fix reports too.
 const SILENT_AFTER: Duration = Duration::from_secs(20);
@@ -19,8 +19,8 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Reports of many satellites are the longest, well under this.
 const LINE_MAX: u64 = 64 << 10;
 const WATCH: &[u8] = b"?WATCH={\"enable\":true,\"json\":true};\n";
-/// The mean radius of the earth (IUGG), in metres.
-const EARTH_M: f64 = 6_371_008.8;
+/// Fixes that are kept: more seconds than a vehicle may take from its last picture to its final read.
+const FIXES_KEPT: usize = 30;
 
 /// `[position]`: where the unit is, and who tells.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Config {
     /// Where gpsd listens. Default `127.0.0.1:2947`. Portable and mobile units ask it; a fixed one does if it has a
     /// `site`. Where no gpsd listens, there is no position.
     pub gpsd: SocketAddr,
-    /// Where a fixed unit was deployed. Default none: its position is not watched.
+    /// Where a fixed unit was deployed. Default none: its records carry no position, and nobody watches that it stays.
     pub site: Option<Place>,
     /// A fixed unit that is further than this from its site was carried away. Default 100 metres; not under 30, which
     /// a receiver between houses is wrong by.
@@ -64,73 +64,35 @@ impl Default for Config {
     }
 }
 
-/// A place on the earth, in degrees (WGS 84).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "RawPlace")]
-pub struct Place {
-    pub latitude: f64,
-    pub longitude: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPlace {
-    latitude: f64,
-    longitude: f64,
-}
-
-impl TryFrom<RawPlace> for Place {
-    type Error = String;
-
-    fn try_from(RawPlace { latitude, longitude }: RawPlace) -> Result<Self, Self::Error> {
-        let valid = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
-        valid.then_some(Self { latitude, longitude }).ok_or_else(|| {
-            format!("{latitude}, {longitude} is no place: latitude goes to 90, longitude to 180 degrees")
-        })
-    }
-}
-
-impl Place {
-    /// Metres along the surface (haversine, good to half a per cent).
-    pub fn distance_to(self, other: Self) -> f64 {
-        let (from, to) = (self.latitude.to_radians(), other.latitude.to_radians());
-        let across = (other.longitude - self.longitude).to_radians();
-        let half = |angle: f64| (angle / 2.0).sin().powi(2);
-        let chord = half(to - from) + from.cos() * to.cos() * half(across);
-        2.0 * EARTH_M * chord.sqrt().min(1.0).asin()
-    }
-}
-
-/// The last position that was told.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    #[serde(flatten)]
-    pub place: Place,
-    /// By how much it may be wrong, where the receiver says.
-    pub error_m: Option<f64>,
-    /// When it was told, by the unit's clock.
-    pub at: Timestamp,
-    /// How long ago that was.
-    pub age_s: u64,
-}
-
 /// Follows gpsd, from a thread of its own, until dropped.
 pub struct Gps {
-    latest: Arc<Mutex<Option<Fix>>>,
+    fixes: Arc<Fixes>,
     stop: Arc<AtomicBool>,
 }
 
+/// Where the receiver was.
 #[derive(Debug, Clone, Copy)]
-struct Fix {
-    place: Place,
-    error_m: Option<f64>,
+pub struct Fix {
+    pub place: Place,
+    /// By how much it may be wrong (95 %), where the receiver says.
+    pub error_m: Option<f64>,
     at: Moment,
 }
 
+impl Fix {
+    /// As told of something that happened at `moment`.
+    pub fn position(&self, moment: Moment) -> Position {
+        Position::of_fix(self.place, self.error_m, moment.since(&self.at).as_secs())
+    }
+}
+
+/// The last ones, oldest first.
+type Fixes = Mutex<VecDeque<Fix>>;
+
 impl Gps {
     pub fn follow(gpsd: SocketAddr, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let (latest, stop) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
-        let (told, ended) = (latest.clone(), stop.clone());
+        let (fixes, stop) = (Arc::new(Fixes::default()), Arc::new(AtomicBool::new(false)));
+        let (told, ended) = (fixes.clone(), stop.clone());
         std::thread::Builder::new().name("gpsd".into()).spawn(move || {
             while !ended.load(Ordering::Relaxed) {
                 match listen(gpsd, &told, &ended, clock.as_ref()) {
@@ -143,14 +105,14 @@ impl Gps {
                 }
             }
         })?;
-        Ok(Self { latest, stop })
+        Ok(Self { fixes, stop })
     }
 
-    /// None until there was a first fix.
-    pub fn position(&self, now: Moment) -> Option<Position> {
-        let fix = (*self.latest.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let age_s = now.since(&fix.at).as_secs();
-        Some(Position { place: fix.place, error_m: fix.error_m, at: fix.at.wall, age_s })
+    /// The last fix before `moment`, which may be a while ago; None until there was one.
+    pub fn fix(&self, moment: Moment) -> Option<Fix> {
+        let fixes = self.fixes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = fixes.iter().rfind(|fix| fix.at.uptime <= moment.uptime);
+        before.or_else(|| fixes.front()).copied()
     }
 }
 
@@ -160,12 +122,7 @@ impl Drop for Gps {
     }
 }
 
-fn listen(
-    gpsd: SocketAddr,
-    latest: &Mutex<Option<Fix>>,
-    stop: &AtomicBool,
-    clock: &dyn Clock,
-) -> std::io::Result<()> {
+fn listen(gpsd: SocketAddr, fixes: &Fixes, stop: &AtomicBool, clock: &dyn Clock) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&gpsd, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(SILENT_AFTER))?;
     stream.write_all(WATCH)?;
@@ -179,7 +136,11 @@ fn listen(
         }
         if let Some((place, error_m)) = fix(&line) {
             let at = clock.now();
-            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Fix { place, error_m, at });
+            let mut fixes = fixes.lock().unwrap_or_else(PoisonError::into_inner);
+            if fixes.len() == FIXES_KEPT {
+                fixes.pop_front();
+            }
+            fixes.push_back(Fix { place, error_m, at });
         }
     }
     Ok(())
@@ -204,7 +165,7 @@ fn fix(line: &[u8]) -> Option<(Place, Option<f64>)> {
     if told.class != "TPV" || told.mode < 2 {
         return None;
     }
-    let place = RawPlace { latitude: told.lat, longitude: told.lon }.try_into().ok()?;
+    let place = Place::new(told.lat, told.lon)?;
     let by_axis = told.epx.zip(told.epy).map(|(across, along)| across.hypot(along));
     Some((place, told.eph.or(by_axis).filter(|error| error.is_finite())))
 }
@@ -218,15 +179,6 @@ mod tests {
 
     /// Springfield, Massachusetts.
     const HERE: Place = Place { latitude: 42.1015, longitude: -72.5898 };
-
-    #[test]
-    fn distances_are_those_of_the_map() {
-        let boston = Place { latitude: 42.3601, longitude: -71.0589 };
-        assert!((HERE.distance_to(boston) - 129_000.0).abs() < 1000.0, "{}", HERE.distance_to(boston));
-        assert_eq!(HERE.distance_to(HERE), 0.0);
-        let antipode = Place { latitude: -42.1015, longitude: 107.4102 };
-        assert!(HERE.distance_to(antipode) > 20_000_000.0);
-    }
 
     #[test]
     fn only_a_report_with_a_fix_is_a_position() {
@@ -255,17 +207,27 @@ mod tests {
         daemon.read_exact(&mut asked).unwrap();
         assert_eq!(asked, WATCH);
         daemon.write_all(b"{\"class\":\"VERSION\",\"release\":\"3.25\"}\r\n").unwrap();
-        daemon.write_all(b"{\"class\":\"TPV\",\"mode\":3,\"lat\":42.1015,\"lon\":-72.5898}\r\n").unwrap();
         let clock = SystemClock::new();
-        let told = loop {
-            let later = Moment { uptime: clock.now().uptime + Duration::from_secs(60), ..clock.now() };
-            if let Some(position) = gps.position(later) {
-                break position;
+        let mut drive = |longitude: f64, expected: usize| {
+            let report = format!("{{\"class\":\"TPV\",\"mode\":3,\"lat\":42.1015,\"lon\":{longitude}}}\r\n");
+            daemon.write_all(report.as_bytes()).unwrap();
+            while gps.fixes.lock().unwrap().len() < expected {
+                std::thread::sleep(Duration::from_millis(2));
             }
-            std::thread::sleep(Duration::from_millis(2));
+            clock.now()
         };
-        assert_eq!((told.place, told.error_m), (HERE, None));
-        assert!(told.age_s >= 59, "{}", told.age_s);
+        let passed = drive(-72.5898, 1);
+        std::thread::sleep(Duration::from_millis(2));
+        drive(-72.5, 2);
+        let fix = gps.fix(passed).unwrap();
+        assert_eq!((fix.place, fix.error_m), (HERE, None), "where it was when the vehicle passed");
+        let now = clock.now();
+        let later = Moment { uptime: now.uptime + Duration::from_secs(60), ..now };
+        let told = gps.fix(later).unwrap().position(later);
+        assert_eq!(told.place.longitude, -72.5);
+        assert!(told.age_s >= Some(60), "{told:?}");
+        let before = Moment { uptime: Duration::ZERO, ..now };
+        assert_eq!(gps.fix(before).unwrap().place, HERE, "the first that is known is near enough");
     }
 
     #[test]

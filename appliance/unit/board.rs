@@ -124,6 +124,7 @@ mod tests {
                 list,
             },
             list_age_s: 0,
+            position: None,
             notice: String::new(),
         };
         Posted { alert, at, crop: None, scene: None, disposition: None }

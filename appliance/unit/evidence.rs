@@ -12,6 +12,7 @@ use tracing::{error, info};
 use super::board::{Board, Posted};
 use super::duty::Duty;
 use super::news::{Glance, News};
+use super::place::Whereabouts;
 use super::pulse::Pulse;
 use super::read_record::ReadRecord;
 use super::sight::Handed;
@@ -24,7 +25,7 @@ use crate::passage::{Read, Verdict};
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::vision::jpeg;
-use crate::words::{ListName, Moment, RecordId, UnitId};
+use crate::words::{ListName, Moment, Position, RecordId, UnitId};
 
 /// How long the thread waits for a read before it shows a sign of life and sweeps the store.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -74,6 +75,7 @@ pub struct Evidence {
     pub audit: Arc<Audit>,
     pub board: Arc<Board>,
     pub tally: Arc<Tally>,
+    pub whereabouts: Arc<Whereabouts>,
     pub pulse: Arc<Pulse>,
     pub clock: Arc<dyn Clock>,
     pub news: broadcast::Sender<News>,
@@ -115,10 +117,11 @@ impl Evidence {
         let found = self.hotlist.matches(&read.reading, &read.state, now.wall);
         let matches: Vec<Match> =
             found.iter().filter(|matched| self.alerts.concerns(matched)).cloned().collect();
+        let position = self.whereabouts.position(read.last_seen);
         let alerts = self.alerts.decide(read, matches.clone(), now);
         for alert in alerts {
             if self.duty.is_in_service() {
-                self.raise(alert, read);
+                self.raise(alert.seen_from(position), read);
             } else {
                 let why = "the unit is out of service".to_owned();
                 self.suppress(read, alert.matched.list.list.clone(), why);
@@ -128,7 +131,7 @@ impl Evidence {
             for (list, why) in self.alerts.suppressed(read, &found) {
                 self.suppress(read, list, why);
             }
-            self.keep(read, &matches);
+            self.keep(read, &matches, position);
         }
     }
 
@@ -175,7 +178,7 @@ impl Evidence {
         self.note(Event::AlertSuppressed { read: read.id, list, why });
     }
 
-    fn keep(&self, read: &Read, matches: &[Match]) {
+    fn keep(&self, read: &Read, matches: &[Match], position: Option<Position>) {
         let hit = !matches.is_empty();
         let mut pictures = self.pictures(read);
         if !hit {
@@ -183,7 +186,7 @@ impl Evidence {
             pictures.retain(|picture| picture.reference.kind == PictureKind::Crop);
         }
         let references: Vec<PictureRef> = pictures.iter().map(|picture| picture.reference).collect();
-        let body = ReadRecord::of(&self.unit, read, matches, &references, clock_status()).to_json();
+        let body = ReadRecord::of(&self.unit, read, matches, &references, position, clock_status()).to_json();
         let mut records = vec![record(Kind::Read, read.id, None, read, hit, body)];
         records.extend(pictures.iter().map(|picture| picture.record(read.id, read, hit)));
         self.store(records, "read");

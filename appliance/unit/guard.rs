@@ -176,7 +176,7 @@ impl Guard {
             device: &report.device,
             place: &report.place,
         };
-        let mut findings = facts.findings(&self.config, self.place.config());
+        let mut findings = facts.findings(&self.config);
         for (camera, report) in self.cameras.iter().zip(&report.cameras) {
             findings.extend(camera.sight.watch().findings(report.streaming));
             findings.extend(camera.sight.yields().findings(&report.camera));

@@ -63,7 +63,7 @@ use guard::{Guard, Paperwork, Watched};
 use history::{Historian, History};
 use inbound::Post;
 use orders::Orders;
-use place::PlaceWatch;
+use place::{PlaceWatch, Whereabouts};
 use pulse::Pulse;
 use saved::{Saved, SavedError};
 use sight::Sight;
@@ -207,6 +207,7 @@ impl Unit {
         let inbound = Arc::new(Pulse::new("inbound", clock.now()));
         let mut pulses = vec![inbound.clone()];
 
+        let whereabouts = Arc::new(Whereabouts::start(config.unit.kind, &config.position, clock.clone()));
         let (newest_alert, newest) = watch::channel(None);
         let evidence = Evidence {
             unit: config.unit.id.clone(),
@@ -217,6 +218,7 @@ impl Unit {
             audit: audit.clone(),
             board: board.clone(),
             tally: tally.clone(),
+            whereabouts: whereabouts.clone(),
             pulse: Arc::new(Pulse::new("evidence", clock.now())),
             clock: clock.clone(),
             news: news.clone(),
@@ -267,12 +269,7 @@ impl Unit {
             answers: answers.clone(),
             clock: clock.clone(),
             device: Device::new(folder),
-            place: PlaceWatch::start(
-                config.unit.kind,
-                config.position.clone(),
-                saved.clone(),
-                clock.clone(),
-            )?,
+            place: PlaceWatch::start(config.unit.kind, whereabouts, saved.clone())?,
             saved: saved.clone(),
             clerk: clerk.clone(),
             paperwork: Arc::new(Mutex::new(Paperwork {

@@ -8,8 +8,8 @@ use tracing::{error, info};
 
 use super::saved::{Saved, SavedError};
 use crate::health::PlaceReport;
-use crate::system::{Clock, Gps, Gravity, Motion, PositionConfig};
-use crate::words::{Moment, UnitKind};
+use crate::system::{Clock, Fix, Gps, Gravity, Motion, PositionConfig};
+use crate::words::{Moment, Place, Position, UnitKind};
 
 /// How the unit stood when its aim was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -19,31 +19,68 @@ pub struct Stance {
     pub aimed: Timestamp,
 }
 
+/// Where the unit is, for whoever writes it down.
+pub struct Whereabouts {
+    /// Where a fixed unit was deployed.
+    site: Option<Place>,
+    moved_m: f64,
+    gps: Option<Gps>,
+}
+
+impl Whereabouts {
+    /// Portable and mobile units ask gpsd, and a fixed one that has a site.
+    pub fn start(kind: UnitKind, config: &PositionConfig, clock: Arc<dyn Clock>) -> Self {
+        let site = config.site.filter(|_| kind == UnitKind::Fixed);
+        let asks = kind != UnitKind::Fixed || site.is_some();
+        let gps = asks.then(|| Gps::follow(config.gpsd, clock));
+        let gps = gps.and_then(|gps| gps.inspect_err(|error| error!(%error, "gpsd is not followed")).ok());
+        Self { site, moved_m: config.moved_m.metres(), gps }
+    }
+
+    /// Where it was at `moment`: at its site, unless the receiver was sure of another place; otherwise where the receiver
+    /// was last, however long ago. None where nobody ever told.
+    pub fn position(&self, moment: Moment) -> Option<Position> {
+        let fix = self.fix(moment);
+        match self.site {
+            Some(site) => {
+                let elsewhere = fix.filter(|fix| self.is_elsewhere(site, fix));
+                Some(elsewhere.map_or(Position::of_site(site), |fix| fix.position(moment)))
+            }
+            None => fix.map(|fix| fix.position(moment)),
+        }
+    }
+
+    /// From the deployed site to where the receiver was last.
+    pub fn metres_from_site(&self, moment: Moment) -> Option<f64> {
+        self.site.zip(self.fix(moment)).map(|(site, fix)| site.distance_to(fix.place))
+    }
+
+    fn fix(&self, moment: Moment) -> Option<Fix> {
+        self.gps.as_ref().and_then(|gps| gps.fix(moment))
+    }
+
+    /// A fix that may be as wrong as that says nothing.
+    fn is_elsewhere(&self, site: Place, fix: &Fix) -> bool {
+        let sure = fix.error_m.is_none_or(|error| error < self.moved_m);
+        sure && site.distance_to(fix.place) > self.moved_m
+    }
+}
+
 pub struct PlaceWatch {
     kind: UnitKind,
-    config: PositionConfig,
-    gps: Option<Gps>,
+    whereabouts: Arc<Whereabouts>,
     saved: Arc<Saved>,
     stance: Option<Stance>,
 }
 
 impl PlaceWatch {
-    /// Portable and mobile units ask gpsd, and a fixed one that has a site.
     pub fn start(
         kind: UnitKind,
-        config: PositionConfig,
+        whereabouts: Arc<Whereabouts>,
         saved: Arc<Saved>,
-        clock: Arc<dyn Clock>,
     ) -> Result<Self, SavedError> {
-        let asks = kind != UnitKind::Fixed || config.site.is_some();
-        let gps = asks.then(|| Gps::follow(config.gpsd, clock));
-        let gps = gps.and_then(|gps| gps.inspect_err(|error| error!(%error, "gpsd is not followed")).ok());
         let stance = saved.stance()?;
-        Ok(Self { kind, config, gps, saved, stance })
-    }
-
-    pub fn config(&self) -> &PositionConfig {
-        &self.config
+        Ok(Self { kind, whereabouts, saved, stance })
     }
 
     /// `aimed`: when a person last verified an aim; from then on the unit must stand as it does.
@@ -54,12 +91,10 @@ impl PlaceWatch {
         {
             self.stand(Stance { gravity, aimed });
         }
-        let position = self.gps.as_ref().and_then(|gps| gps.position(now));
-        let site = self.config.site.filter(|_| self.kind == UnitKind::Fixed);
         PlaceReport {
             kind: self.kind,
-            position,
-            from_site_m: site.zip(position).map(|(site, position)| site.distance_to(position.place)),
+            position: self.whereabouts.position(now),
+            from_site_m: self.whereabouts.metres_from_site(now),
             tilted_deg: self.stance.zip(gravity).map(|(stance, gravity)| stance.gravity.angle_to(gravity)),
         }
     }
@@ -75,19 +110,70 @@ impl PlaceWatch {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
     use super::*;
     use crate::crypto::UnitKey;
-    use crate::system::ManualClock;
+    use crate::system::{ManualClock, SystemClock};
+    use crate::words::PositionSource;
+
+    const HERE: Place = Place { latitude: 42.1015, longitude: -72.5898 };
+    /// 830 m to the east.
+    const THERE: Place = Place { longitude: -72.58, ..HERE };
+
+    /// What a unit of this kind and site says, once gpsd has told it a place that may be wrong by so many metres.
+    fn told(kind: UnitKind, site: Option<Place>, place: Place, error_m: f64) -> Option<Position> {
+        let gpsd = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = PositionConfig { gpsd: gpsd.local_addr().unwrap(), site, ..PositionConfig::default() };
+        let clock = Arc::new(SystemClock::new());
+        let whereabouts = Whereabouts::start(kind, &config, clock.clone());
+        let mut daemon = whereabouts.gps.is_some().then(|| gpsd.accept().unwrap().0);
+        if let Some(daemon) = &mut daemon {
+            let Place { latitude, longitude } = place;
+            let report = serde_json::json!({
+                "class": "TPV", "mode": 3, "lat": latitude, "lon": longitude, "eph": error_m
+            });
+            writeln!(daemon, "{report}").unwrap();
+            while whereabouts.fix(clock.now()).is_none() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        let now = clock.now();
+        whereabouts.position(Moment { uptime: now.uptime + Duration::from_secs(3600), ..now })
+    }
+
+    #[test]
+    fn a_fixed_unit_is_at_its_site_until_the_receiver_is_sure_of_another_place() {
+        let site = Some(Position::of_site(HERE));
+        assert_eq!(told(UnitKind::Fixed, Some(HERE), HERE, 4.0), site);
+        assert_eq!(told(UnitKind::Fixed, Some(HERE), THERE, 900.0), site, "the receiver is not sure");
+        let carried_away = told(UnitKind::Fixed, Some(HERE), THERE, 4.0).unwrap();
+        assert_eq!((carried_away.source, carried_away.place), (PositionSource::Gps, THERE));
+        assert_eq!(told(UnitKind::Fixed, None, THERE, 4.0), None, "nobody ever told");
+    }
+
+    #[test]
+    fn what_moves_is_where_its_receiver_was_last_and_says_how_long_ago() {
+        for site in [None, Some(HERE)] {
+            let position = told(UnitKind::Mobile, site, THERE, 4.0).unwrap();
+            assert_eq!(
+                (position.source, position.place, position.error_m),
+                (PositionSource::Gps, THERE, Some(4.0))
+            );
+            assert!(position.age_s >= Some(3600), "{position:?}");
+        }
+    }
 
     #[test]
     fn a_new_aim_is_a_new_stance_and_a_restart_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
         let saved = Arc::new(Saved::new(folder.path(), &UnitKey::generate()));
-        let start = || {
-            PlaceWatch::start(UnitKind::Fixed, PositionConfig::default(), saved.clone(), clock.clone())
-                .unwrap()
-        };
+        let whereabouts =
+            Arc::new(Whereabouts::start(UnitKind::Fixed, &PositionConfig::default(), clock.clone()));
+        let start = || PlaceWatch::start(UnitKind::Fixed, whereabouts.clone(), saved.clone()).unwrap();
         let motion = |gravity: [f32; 3]| Some(Motion { gravity: Some(Gravity(gravity)), knock_g: 0.0 });
         let (upright, leaning) = (motion([0.0, 9.8, 0.0]), motion([0.0, 9.8, 9.8]));
         let aimed = |second| Some(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(second));

@@ -7,7 +7,7 @@ use super::evidence::PictureRef;
 use crate::hotlist::{Match, MatchKind, StateAgreement};
 use crate::passage::{Direction, Read};
 use crate::system::ClockStatus;
-use crate::words::{CameraId, Candidate, ListName, Probability, RecordId, Slot, State, UnitId};
+use crate::words::{CameraId, Candidate, ListName, Position, Probability, RecordId, Slot, State, UnitId};
 
 /// What the department's server learns of a passage. Field names are part of the contract in
 /// `config/asyncapi.yaml`.
@@ -29,6 +29,8 @@ pub struct ReadRecord<'a> {
     /// Of the best sighting, in pixels of its frame, clockwise from the plate's top left.
     pub corners: [(f32, f32); 4],
     pub width_px: f32,
+    /// Where the unit was when it saw the plate last; null where it does not know.
+    pub position: Option<Position>,
     pub clock: ClockStatus,
     pub model: &'static str,
     pub matches: Vec<MatchRef<'a>>,
@@ -51,6 +53,7 @@ impl<'a> ReadRecord<'a> {
         read: &'a Read,
         matches: &'a [Match],
         pictures: &'a [PictureRef],
+        position: Option<Position>,
         clock: ClockStatus,
     ) -> Self {
         let state = read.state.best();
@@ -68,6 +71,7 @@ impl<'a> ReadRecord<'a> {
             sightings: read.sightings,
             corners: read.corners.0,
             width_px: read.width_px,
+            position,
             clock,
             model: env!("CARGO_PKG_VERSION"),
             matches: matches.iter().map(MatchRef::of).collect(),

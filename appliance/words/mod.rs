@@ -4,6 +4,7 @@
 //! any room, nor OpenCV, GStreamer, MQTT or a store: what decides builds and tests with these alone.
 
 mod name;
+mod place;
 mod plate;
 mod probability;
 mod reading;
@@ -11,6 +12,7 @@ mod state;
 mod time;
 
 pub use name::{CameraId, ListName, NameError, PersonName, RecordId, UnitId, UnitKind};
+pub use place::{Place, Position, PositionSource};
 pub use plate::{Plate, PlateError};
 pub use probability::Probability;
 pub use reading::{ALPHABET, Candidate, Reading, SLOTS_MAX, Slot, StateReading};

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{Alert, Hit};
 use crate::console::unit::ServiceState;
 use crate::hotlist::{Category, Freshness, Level, MatchKind, StateAgreement, default_hours};
+use crate::words::{Position, PositionSource};
 
 /// A point in time by the unit's own time zone.
 pub fn clock(at: &Timestamp) -> String {
@@ -35,6 +36,18 @@ pub fn duration(seconds: &u64) -> String {
         () if minutes >= 1 => format!("{minutes}\u{a0}min"),
         () => format!("{seconds}\u{a0}s"),
     }
+}
+
+/// A position, and how far it may be believed: `42.101500, -72.589800 (by GPS, 3 s before; ±4 m)`.
+pub fn position(position: &Position) -> String {
+    let Position { place, source, error_m, age_s } = position;
+    let told = match (source, age_s) {
+        (PositionSource::Site, _) => "the deployed site".to_owned(),
+        (PositionSource::Gps, None) => "by GPS".to_owned(),
+        (PositionSource::Gps, Some(age_s)) => format!("by GPS, {} before", duration(age_s)),
+    };
+    let error = error_m.map(|metres| format!("; ±{metres:.0}\u{a0}m")).unwrap_or_default();
+    format!("{:.6}, {:.6} ({told}{error})", place.latitude, place.longitude)
 }
 
 pub fn bytes(bytes: &u64) -> String {
@@ -158,6 +171,7 @@ pub fn doubt(alert: &Alert) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Place;
 
     #[test]
     fn times_are_said_as_people_say_them() {
@@ -173,6 +187,15 @@ mod tests {
         assert_eq!(ago_of(30 * 3600), "30 h ago");
         assert_eq!(ago_of(49 * 3600), "2 days ago");
         assert_eq!(plain(ago(&Timestamp::MIN, &Timestamp::MAX)).split(' ').nth(1), Some("days"));
+    }
+
+    #[test]
+    fn a_position_is_said_with_how_far_it_may_be_believed() {
+        let place = Place::new(42.1015, -72.5898).unwrap();
+        let said = |told| position(&told).replace('\u{a0}', " ");
+        let fix = Position::of_fix(place, Some(4.2), 90);
+        assert_eq!(said(fix), "42.101500, -72.589800 (by GPS, 1 min before; ±4 m)");
+        assert_eq!(said(Position::of_site(place)), "42.101500, -72.589800 (the deployed site)");
     }
 
     #[test]
