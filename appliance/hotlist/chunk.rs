@@ -77,7 +77,8 @@ pub fn parse_line(line: &[u8]) -> Result<Entry, serde_json::Error> {
     serde_json::from_slice(line)
 }
 
-fn decompress(chunk: &[u8]) -> Result<Vec<u8>, ChunkError> {
+/// Bounded in memory, whatever the bytes are.
+pub(super) fn decompress(chunk: &[u8]) -> Result<Vec<u8>, ChunkError> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(chunk).map_err(ChunkError::Compression)?;
     decoder.window_log_max(WINDOW_LOG_MAX).map_err(ChunkError::Compression)?;
     let mut lines = Vec::with_capacity((chunk.len() * 8).min(UNPACKED_MAX));
@@ -85,7 +86,8 @@ fn decompress(chunk: &[u8]) -> Result<Vec<u8>, ChunkError> {
     if lines.len() > UNPACKED_MAX { Err(ChunkError::Bomb(UNPACKED_MAX)) } else { Ok(lines) }
 }
 
-fn wrong(line: usize, error: &serde_json::Error) -> ChunkError {
+/// Why JSON from outside was not taken, without quoting it.
+pub(super) fn wrong(line: usize, error: &serde_json::Error) -> ChunkError {
     use serde_json::error::Category;
     let why = match error.classify() {
         Category::Data => "a field is missing, unknown or out of its range",

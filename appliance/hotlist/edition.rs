@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
 
+use super::delta::{Delta, Removal};
 use super::durable;
 use super::entry::Entry;
 use super::filter::Filter;
 use super::listed::Listed;
-use super::message::{Delta, Removal};
 use super::refusal::{Refusal, StoreError};
 use super::row::{self, Row};
 use crate::crypto::{SealKey, UnitKey};

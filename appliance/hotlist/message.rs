@@ -1,4 +1,4 @@
-//! What travels: topics, the signed manifest of a snapshot, the signed delta.
+//! What travels: topics and the signed manifest of a snapshot; the signed delta is in `delta`.
 //!
 //! Everything here is a plain function from bytes to a checked value or a [`Refusal`], so that it can be
 //! fuzzed. Another program writes the same from `config/asyncapi.yaml`.
@@ -6,11 +6,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
-use super::listed::Listed;
 use super::refusal::Refusal;
 use crate::crypto::{Digest, KeyId, Signed, SigningKey, VerifyingKey};
-use crate::words::{ListName, State};
+use crate::words::ListName;
 
 /// No message about a list may be longer, chunks included.
 pub const MESSAGE_MAX: usize = 1 << 20;
@@ -23,7 +21,6 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 const ROOT: &str = "milepost/v1/lists";
 const MANIFEST_PURPOSE: &str = "hotlist manifest";
-const DELTA_PURPOSE: &str = "hotlist delta";
 
 /// A topic under which a list travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,40 +105,6 @@ pub struct Manifest {
     pub chunks: Vec<Digest>,
 }
 
-/// The step from one version to the next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Delta {
-    pub list: ListName,
-    pub base: u64,
-    pub version: u64,
-    pub issued: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Timestamp>,
-    /// Entries in the list once this is applied.
-    pub count: u64,
-    /// Taken out first.
-    #[serde(default)]
-    pub remove: Vec<Removal>,
-    #[serde(default)]
-    pub add: Vec<Entry>,
-}
-
-/// Takes out every entry that lists this plate with this state (or, without one, for any state).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Removal {
-    pub plate: Listed,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
-}
-
-impl Removal {
-    pub fn of(entry: &Entry) -> Self {
-        Self { plate: entry.plate, state: entry.state }
-    }
-}
-
 impl Manifest {
     /// Checks the signature, then everything that the manifest alone can tell.
     pub fn open(
@@ -171,42 +134,19 @@ impl Manifest {
     }
 }
 
-impl Delta {
-    /// As [`Manifest::open`]; `version` is the one that its topic names.
-    pub fn open(
-        payload: &[u8],
-        list: &ListName,
-        version: u64,
-        trusted: &[VerifyingKey],
-        now: Timestamp,
-    ) -> Result<(Self, KeyId), Refusal> {
-        check_length(payload)?;
-        let (delta, by): (Self, KeyId) = Signed::verify(payload, DELTA_PURPOSE, trusted)?;
-        check_identity(&delta.list, list)?;
-        check_dates(delta.issued, delta.expires, now)?;
-        if delta.version != version || delta.base >= delta.version {
-            return Err(Refusal::Versions { base: delta.base, version: delta.version });
-        }
-        if delta.count > ENTRIES_MAX {
-            return Err(Refusal::TooLarge { count: delta.count, chunks: 0 });
-        }
-        Ok((delta, by))
-    }
-
-    pub fn sign(&self, keys: &[&SigningKey]) -> Vec<u8> {
-        Signed::new(DELTA_PURPOSE, self, keys).to_json()
-    }
-}
-
-fn check_length(payload: &[u8]) -> Result<(), Refusal> {
+pub(super) fn check_length(payload: &[u8]) -> Result<(), Refusal> {
     if payload.len() > MESSAGE_MAX { Err(Refusal::MessageTooLong(payload.len())) } else { Ok(()) }
 }
 
-fn check_identity(named: &ListName, topic: &ListName) -> Result<(), Refusal> {
+pub(super) fn check_identity(named: &ListName, topic: &ListName) -> Result<(), Refusal> {
     if named == topic { Ok(()) } else { Err(Refusal::OtherList(named.clone())) }
 }
 
-fn check_dates(issued: Timestamp, expires: Option<Timestamp>, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check_dates(
+    issued: Timestamp,
+    expires: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     if expires.is_some_and(|expires| expires <= issued) {
         return Err(Refusal::ExpiresBeforeIssue);
     }
@@ -274,29 +214,6 @@ mod tests {
     }
 
     #[test]
-    fn a_delta_must_be_what_its_topic_says_and_lead_upwards() {
-        let key = SigningKey::generate();
-        let delta = Delta {
-            list: list(),
-            base: 7,
-            version: 8,
-            issued: now(),
-            expires: None,
-            count: 1,
-            remove: vec![],
-            add: vec![],
-        };
-        let open = |delta: &Delta, version| {
-            Delta::open(&delta.sign(&[&key]), &list(), version, &[key.verifying_key()], now())
-        };
-        assert_eq!(open(&delta, 8).unwrap().0, delta);
-        assert!(matches!(open(&delta, 9), Err(Refusal::Versions { .. })));
-        assert!(matches!(open(&Delta { base: 8, ..delta.clone() }, 8), Err(Refusal::Versions { .. })));
-        let as_manifest = Manifest::open(&delta.sign(&[&key]), &list(), &[key.verifying_key()], now());
-        assert!(matches!(as_manifest, Err(Refusal::Signature(_))), "signed for another purpose");
-    }
-
-    #[test]
     fn topics_have_one_spelling() {
         for topic in [
             Topic::Manifest(list()),
@@ -325,7 +242,6 @@ mod tests {
         fn no_bytes_make_the_parsers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), topic in ".{0,80}") {
             let key = SigningKey::generate().verifying_key();
             prop_assert!(Manifest::open(&bytes, &list(), &[key], now()).is_err());
-            prop_assert!(Delta::open(&bytes, &list(), 1, &[key], now()).is_err());
             Topic::parse(&topic);
         }
     }

@@ -11,6 +11,7 @@ mod builder;
 mod calendar;
 mod chunk;
 mod config;
+mod delta;
 mod durable;
 mod early;
 mod edition;
@@ -36,6 +37,7 @@ pub use chunk::{
     ENTRIES as CHUNK_ENTRIES, pack as pack_chunk, pack_list, parse_line, unpack as unpack_chunk,
 };
 pub use config::{Config, List, LookAlikes, MANUAL_LIST, Matching};
+pub use delta::{Delta, Removal};
 pub use edition::{PATTERNS_MAX, SAME_PLATE_MAX};
 pub use entry::{Category, Entry, EntryError, Level};
 pub use in_force::{Freshness, Hotlist, ListSummary, RefusalNote};
@@ -47,7 +49,7 @@ pub use manual_entry::{
 };
 pub use manual_message::{ManualAct, ManualMessage, ManualMessageError, May, Signatory};
 pub use matching::{ListVersion, Match, MatchKind, StateAgreement};
-pub use message::{Delta, ENTRIES_MAX, MESSAGE_MAX, Manifest, Removal, Topic, digest_of_chunks};
+pub use message::{ENTRIES_MAX, MESSAGE_MAX, Manifest, Topic, digest_of_chunks};
 pub use refusal::{ChunkError, Refusal, StoreError};
 pub use text::{Text, TextError};
 pub use updates::{Effect, Installed, Updates};

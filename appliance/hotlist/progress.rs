@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::message::{Delta, Manifest};
+use super::delta::Delta;
+use super::message::Manifest;
 use super::refusal::Refusal;
 use crate::crypto::KeyId;
 use crate::words::Moment;

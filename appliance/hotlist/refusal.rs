@@ -50,6 +50,10 @@ pub enum Refusal {
     NoSuchChunk { version: u64, index: u32 },
     #[error("chunk {index}: {source}")]
     ChunkContent { index: u32, source: ChunkError },
+    #[error("what follows the delta's envelope is not what was signed: cut, swapped, added or changed")]
+    Changes,
+    #[error("the delta's packed changes: {0}")]
+    ChangesContent(#[from] ChunkError),
     #[error("the chunks hold {found} entries, the manifest announces {announced}")]
     Count { announced: u64, found: u64 },
     #[error("one plate is listed more than {0} times")]
@@ -80,7 +84,7 @@ impl Refusal {
     }
 }
 
-/// What is wrong inside a chunk that is, by its digest, the one that was signed.
+/// What is wrong inside a chunk, or the changes of a delta, that are by their digest what was signed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChunkError {
     #[error("it is not zstd data: {0}")]

@@ -11,13 +11,14 @@ use jiff::Timestamp;
 
 use super::builder::{Builder, Taken};
 use super::config::Config;
+use super::delta::Delta;
 use super::early::EarlyChunks;
 use super::edition::{Blocks, Edition, ListKeys};
 use super::in_force::{Hotlist, InForce, RefusalNote};
 use super::ledger::{Current, Ledger};
 use super::manual::Manual;
 use super::matching::ListVersion;
-use super::message::{Delta, MESSAGE_MAX, Manifest, Topic};
+use super::message::{MESSAGE_MAX, Manifest, Topic};
 use super::progress::{Decision, Progress};
 use super::refusal::{Refusal, StoreError};
 use crate::crypto::{KeyId, SealKey, UnitKey, VerifyingKey, hex, random};

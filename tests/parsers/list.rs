@@ -71,6 +71,7 @@ pub fn all() -> Vec<Parser> {
 
     let manifest_key = key();
     let delta_key = key();
+    let changes_key = key();
     let manual_key = key();
     let people = vec![Signatory {
         name: PersonName::parse("Ann Lee").unwrap(),
@@ -78,7 +79,8 @@ pub fn all() -> Vec<Parser> {
         may: May::Both,
     }];
     let trusted: Vec<VerifyingKey> = vec![key().verifying_key()];
-    let (manifest_list, delta_list, receipt_unit) = (list.clone(), list, unit.clone());
+    let (manifest_list, delta_list, changes_list) = (list.clone(), list.clone(), list);
+    let receipt_unit = unit.clone();
     vec![
         Parser {
             name: "topic",
@@ -118,6 +120,20 @@ pub fn all() -> Vec<Parser> {
             takes: Box::new(move |bytes| {
                 let Some(message) = signed("hotlist delta", bytes, &delta_key) else { return false };
                 Delta::open(&message, &delta_list, 7, &[delta_key.verifying_key()], now).is_ok()
+            }),
+        },
+        Parser {
+            name: "delta-changes",
+            examples: vec![
+                serde_json::to_vec(&serde_json::json!({"remove": delta.remove, "add": delta.add})).unwrap(),
+            ],
+            takes: Box::new(move |bytes| {
+                let packed = zstd::bulk::compress(bytes, 1).unwrap();
+                let letter = serde_json::json!({"list": "state", "base": 6, "version": 7, "issued": now, "count": 2,
+                    "changes": Digest::of(&packed)});
+                let envelope = Signed::new("hotlist delta", &letter, &[&changes_key]).to_json();
+                let message = [&envelope, b"\n".as_slice(), &packed].concat();
+                Delta::open(&message, &changes_list, 7, &[changes_key.verifying_key()], now).is_ok()
             }),
         },
         Parser {

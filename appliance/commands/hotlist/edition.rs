@@ -5,7 +5,7 @@
 //! | `edition.json` | which list and version, how many chunks; for `publish` and people, not signed |
 //! | `manifest.json` | the signed manifest, as it travels; absent if only a delta was made |
 //! | `chunks/0`, `chunks/1`, ... | the chunks, as they travel |
-//! | `delta.json` | the signed delta, as it travels, if there is one |
+//! | `delta` | the signed delta, as it travels, if there is one |
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -219,7 +219,7 @@ impl Sign {
         for (index, chunk) in chunks.iter().enumerate() {
             std::fs::write(folder.join(index.to_string()), chunk)?;
         }
-        for (name, message) in [("manifest.json", manifest), ("delta.json", delta)] {
+        for (name, message) in [("manifest.json", manifest), ("delta", delta)] {
             if let Some(message) = message {
                 std::fs::write(self.out.join(name), message)?;
             }
@@ -275,8 +275,8 @@ impl Inspect {
             std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
         };
         if summary.delta {
-            let (delta, by) = Delta::open(&read("delta.json")?, list, *version, &self.key, Timestamp::now())
-                .context("a unit would refuse delta.json")?;
+            let (delta, by) = Delta::open(&read("delta")?, list, *version, &self.key, Timestamp::now())
+                .context("a unit would refuse the delta")?;
             println!("signed by  {by} (delta)\nbase       {}", delta.base);
             println!("delta      {} out, {} in, {} after", delta.remove.len(), delta.add.len(), delta.count);
         }

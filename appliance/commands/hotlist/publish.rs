@@ -149,7 +149,7 @@ impl Publish {
             std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
         };
         if summary.delta {
-            read("delta.json")?;
+            read("delta")?;
         }
         if summary.chunks.is_some() {
             let json = read("manifest.json")?;
@@ -170,7 +170,7 @@ impl Publish {
         let file = |topic: Topic, name: String| Message::kept(&topic, self.edition.join(name));
         let delta = summary
             .delta
-            .then(|| file(Topic::Delta { list: list.clone(), version: *version }, "delta.json".to_owned()));
+            .then(|| file(Topic::Delta { list: list.clone(), version: *version }, "delta".to_owned()));
         let chunks = (0..summary.chunks.unwrap_or(0)).map(|index| {
             file(Topic::Chunk { list: list.clone(), version: *version, index }, format!("chunks/{index}"))
         });
