@@ -101,6 +101,28 @@ impl Delivery {
         shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, mpsc::Receiver<Inbound>), DeliveryError> {
+        let (mut delivery, taken, session) = Self::prepare(config, unit, filters, shelf, clock);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("delivery-store")
+            .build()
+            .map_err(DeliveryError::Thread)?;
+        let run = move || runtime.block_on(session);
+        let thread =
+            std::thread::Builder::new().name("delivery".into()).spawn(run).map_err(DeliveryError::Thread)?;
+        delivery.thread = Mutex::new(Some(thread));
+        Ok((delivery, taken))
+    }
+
+    /// The same without a thread of its own, for whoever has many sessions: each runs where its future is polled, and
+    /// ends after [`stop`](Self::stop).
+    pub fn prepare(
+        config: Config,
+        unit: UnitId,
+        filters: Vec<String>,
+        shelf: Arc<dyn Shelf>,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, mpsc::Receiver<Inbound>, impl Future<Output = ()> + Send + 'static) {
         let (inbound, taken) = mpsc::channel(INBOUND);
         let (status_sender, status) = watch::channel(LinkStatus::new());
         let (health, told_health) = watch::channel(None);
@@ -118,16 +140,9 @@ impl Delivery {
         let filters = session::own_filters(&unit).chain(filters).collect();
         let wanted = session::Interests { filters, changes };
         let session = session::Session::new(config, unit, wanted, shelf, clock, inbound, status_sender);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .thread_name("delivery-store")
-            .build()
-            .map_err(DeliveryError::Thread)?;
-        let run = move || runtime.block_on(session.run(told, stop_receiver));
-        let thread =
-            std::thread::Builder::new().name("delivery".into()).spawn(run).map_err(DeliveryError::Thread)?;
-        let thread = Mutex::new(Some(thread));
-        Ok((Self { status, health, memory, command_memory, answers, interests, stop, thread }, taken))
+        let thread = Mutex::new(None);
+        let delivery = Self { status, health, memory, command_memory, answers, interests, stop, thread };
+        (delivery, taken, session.run(told, stop_receiver))
     }
 
     pub fn status(&self) -> LinkStatus {
@@ -166,7 +181,8 @@ impl Delivery {
         self.answers.try_send(result).is_ok()
     }
 
-    /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks.
+    /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks where the session
+    /// has a thread of its own.
     pub fn stop(&self) {
         self.stop.send_replace(true);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

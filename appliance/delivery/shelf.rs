@@ -126,7 +126,7 @@ pub trait Shelf: Send + Sync + 'static {
     fn subscribe(&self) -> watch::Receiver<u64>;
 }
 
-/// The store's twin in memory, for tests and simulated units.
+/// The store's twin in memory, for tests.
 #[derive(Default)]
 pub struct MemoryShelf {
     /// True once published.
