@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequestParams,
-    CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
     RevocationReason, RevokedCertParams, SerialNumber,
 };
 
@@ -12,7 +12,10 @@ use crate::words::UnitId;
 /// A certificate authority in memory, small enough for a demo, a test, or a department with one broker.
 ///
 /// Its own key never touches the disk unless it is saved; what it issues is P-256, valid as long as stated.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority {
+    certificate_pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
 
 /// A certificate with its key, both PEM.
 pub struct Issued {
@@ -41,11 +44,23 @@ impl Authority {
         let mut params = params(name, AUTHORITY_VALID);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+        let made = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        Self::open(made.pem(), &made.key().serialize_pem())
+    }
+
+    /// Opens one that was made before, here or elsewhere.
+    pub fn open(certificate_pem: String, key_pem: &str) -> Result<Self, IssueError> {
+        let issuer = Issuer::from_ca_cert_pem(&certificate_pem, KeyPair::from_pem(key_pem)?)?;
+        Ok(Self { certificate_pem, issuer })
     }
 
     pub fn certificate_pem(&self) -> String {
-        self.0.pem()
+        self.certificate_pem.clone()
+    }
+
+    /// The secret that everything rests on, for whoever keeps it.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
     }
 
     /// For a server that is reached by these names or addresses.
@@ -74,7 +89,7 @@ impl Authority {
     pub fn sign(&self, request_pem: &str, unit: &UnitId) -> Result<String, IssueError> {
         let mut request = CertificateSigningRequestParams::from_pem(request_pem)?;
         request.params = client_params(unit.as_str());
-        Ok(request.signed_by(&self.0)?.pem())
+        Ok(request.signed_by(&self.issuer)?.pem())
     }
 
     /// The list (PEM) by which a broker refuses these certificates from now on: of units that were stolen, say. It
@@ -109,12 +124,12 @@ impl Authority {
             revoked_certs: certificates.iter().map(revoked).collect::<Result<_, IssueError>>()?,
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        Ok(list.signed_by(&self.0)?.pem()?)
+        Ok(list.signed_by(&self.issuer)?.pem()?)
     }
 
     fn issue(&self, params: CertificateParams) -> Result<Issued, IssueError> {
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.0)?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Issued { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 }
