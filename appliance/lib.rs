@@ -20,6 +20,7 @@ pub mod hotlist;
 pub mod passage;
 pub mod receive;
 pub mod record;
+pub mod simulate;
 pub mod system;
 pub mod unit;
 pub mod vision;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
-use milepost::commands::{audit, check, command, demo, enroll, hotlist, read, receive, run};
+use milepost::commands::{audit, check, command, demo, enroll, hotlist, read, receive, run, simulate};
 use milepost::crypto::Module;
 use milepost::delivery::tls;
 use milepost::system;
@@ -30,6 +30,7 @@ enum Command {
     #[command(name = "command")]
     Order(command::CommandArgs),
     Receive(receive::ReceiveArgs),
+    Simulate(simulate::SimulateArgs),
     Enroll(enroll::EnrollArgs),
     Audit(audit::AuditArgs),
 }
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Hotlist(command) => hotlist::run(command).map(|()| ExitCode::SUCCESS),
         Command::Order(args) => args.run(),
         Command::Receive(args) => receive::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => args.run(),
     };

@@ -6,9 +6,12 @@ pub mod command;
 pub mod demo;
 pub mod enroll;
 pub mod hotlist;
+mod local_broker;
+mod publish_list;
 pub mod read;
 pub mod receive;
 pub mod run;
+pub mod simulate;
 
 /// An error with its causes in one line, each said once: many messages hold their cause already.
 pub fn in_full(error: &anyhow::Error) -> String {

@@ -50,6 +50,7 @@ pub use manual_entry::{
 pub use manual_message::{ManualAct, ManualMessage, ManualMessageError, May, Signatory};
 pub use matching::{ListVersion, Match, MatchKind, StateAgreement};
 pub use message::{ENTRIES_MAX, MESSAGE_MAX, Manifest, Topic, digest_of_chunks};
+pub(crate) use progress::{Decision, Progress};
 pub use refusal::{ChunkError, Refusal, StoreError};
 pub use text::{Text, TextError};
 pub use updates::{Effect, Installed, Updates};

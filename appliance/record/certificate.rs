@@ -27,6 +27,22 @@ pub struct Certificate {
     pub audit: Option<Position>,
 }
 
+impl Certificate {
+    /// That these were destroyed because the server has them.
+    pub fn of_received(policy: String, records: Vec<PurgedRecord>, at: Timestamp) -> Self {
+        let records_sha256 = digest_of(&records);
+        Self {
+            id: RecordId::new(),
+            at,
+            reason: Reason::Received,
+            policy,
+            records,
+            records_sha256,
+            audit: None,
+        }
+    }
+}
+
 /// One destroyed record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurgedRecord {

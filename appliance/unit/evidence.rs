@@ -59,10 +59,16 @@ impl Pictured {
 
 /// An alert as it travels: with the names of its pictures.
 #[derive(Serialize)]
-struct AlertRecord<'a> {
+pub struct AlertRecord<'a> {
     #[serde(flatten)]
-    alert: &'a Alert,
-    pictures: &'a [PictureRef],
+    pub alert: &'a Alert,
+    pub pictures: &'a [PictureRef],
+}
+
+impl AlertRecord<'_> {
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an alert is plain data with string keys")
+    }
 }
 
 /// Everything that this thread asks and tells.
@@ -139,8 +145,7 @@ impl Evidence {
     fn raise(&self, alert: Alert, read: &Read) {
         let pictures = self.pictures(read);
         let references: Vec<PictureRef> = pictures.iter().map(|picture| picture.reference).collect();
-        let body = serde_json::to_vec(&AlertRecord { alert: &alert, pictures: &references })
-            .expect("an alert is plain data with string keys");
+        let body = AlertRecord { alert: &alert, pictures: &references }.to_json();
         // A better read of the same alert is a record of its own; `alert.id` joins them.
         let kind = match alert.urgency() {
             Urgency::Amber => Kind::AmberAlert,

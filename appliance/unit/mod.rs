@@ -70,6 +70,8 @@ use sight::Sight;
 use tally::Tally;
 use window::Window;
 
+pub(crate) use evidence::{AlertRecord, PictureKind, PictureRef};
+pub(crate) use read_record::ReadRecord;
 pub use window::settings::{Again, Settings};
 
 pub use news::{Glance, News};

@@ -1,5 +1,5 @@
 /// Repeatable chance: splitmix64, whose next value is a plain function of its state.
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
     pub fn seeded(seed: u64) -> Self {
@@ -17,6 +17,11 @@ impl Chance {
 
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+
+    /// From 0 to 1, without the 1.
+    pub fn fraction(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {

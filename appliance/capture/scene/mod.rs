@@ -5,7 +5,7 @@
 
 mod canvas;
 mod car;
-mod chance;
+pub(crate) mod chance;
 mod plate;
 mod road;
 mod view;

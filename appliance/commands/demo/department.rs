@@ -1,14 +1,14 @@
 //! The department's side of the demo: its authority, its broker, its hot list and its receiver.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use tokio::sync::mpsc;
 
-use super::broker::Broker;
 use crate::capture::scene::ScenePlate;
+use crate::commands::local_broker::Broker;
+use crate::commands::publish_list::publish_list;
 use crate::crypto::{SigningKey, VerifyingKey};
 use crate::delivery;
 use crate::enroll::Authority;
@@ -57,18 +57,7 @@ impl Department {
             format!("{},{},{category},{reason}\n", listed.plate, listed.state)
         });
         let export = format!("plate,state,category,reason\n{}", lines.collect::<String>());
-        std::fs::write(folder.join("export.csv"), export)?;
-        let broker = format!("localhost:{}", self.broker.port);
-        for words in [
-            "import export.csv --out list.jsonl --authority Demo".to_owned(),
-            "sign list.jsonl --list demo --key lists.key --out edition".to_owned(),
-            format!(
-                "publish edition --broker {broker} --ca authority.pem --cert publisher.pem --key publisher.key"
-            ),
-        ] {
-            hotlist_command(folder, &words)?;
-        }
-        Ok(())
+        publish_list(folder, "demo", self.broker.port, &export)
     }
 }
 
@@ -86,17 +75,4 @@ pub fn client(folder: &Path, name: &str, port: u16) -> anyhow::Result<delivery::
         key: folder.join(format!("{name}.key")),
         ..delivery::Broker::default()
     })
-}
-
-fn hotlist_command(folder: &Path, words: &str) -> anyhow::Result<()> {
-    println!("  $ milepost hotlist {words}");
-    let program = std::env::current_exe().context("this program does not know where it lies")?;
-    let mut command = Command::new(program);
-    let output = command.arg("hotlist").args(words.split(' ')).current_dir(folder).output()?;
-    ensure!(
-        output.status.success(),
-        "milepost hotlist {words} failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }

@@ -1,6 +1,5 @@
 //! `milepost demo`: the whole product on one machine, with everything real but the street.
 
-mod broker;
 mod department;
 mod lines;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 /// The example broker that ships.
-const CONFIGURATION: &str = include_str!("../../../config/mosquitto/mosquitto.conf");
-const ACCESS: &str = include_str!("../../../config/mosquitto/acl");
+const CONFIGURATION: &str = include_str!("../../config/mosquitto/mosquitto.conf");
+const ACCESS: &str = include_str!("../../config/mosquitto/acl");
 
 /// A real mosquitto on a free loopback port, with the shipped configuration, for as long as this value lives.
 pub struct Broker {
@@ -53,7 +53,7 @@ impl Drop for Broker {
     }
 }
 
-/// The shipped configuration with the demo's paths and port.
+/// The shipped configuration with this folder's paths and port.
 fn configuration(folder: &Path, port: u16) -> String {
     let path = |name: &str| folder.join(name).display().to_string();
     let ours = |key: &str| match key {
@@ -73,7 +73,7 @@ fn configuration(folder: &Path, port: u16) -> String {
             None => text += &format!("{line}\n"),
         }
     }
-    // Started by root it would drop to a user that cannot read the demo's private folder.
+    // Started by root it would drop to a user that cannot read a private folder.
     text + "user root\n"
 }
 
