@@ -11,8 +11,8 @@ use crate::health::{
     HealthReport, Kept, PlaceReport, Reason, RecordReport, Service, ServiceReport, YieldReport,
 };
 use crate::hotlist::{ListSummary, ManualSummary};
-use crate::system::{ClockStatus, DeviceFacts, Place, Position, PositionConfig};
-use crate::words::{Moment, PersonName, UnitId, UnitKind};
+use crate::system::{ClockStatus, DeviceFacts};
+use crate::words::{Moment, PersonName, Place, Position, UnitId, UnitKind};
 
 /// The health of a light unit: the facts are simulated, what they mean is decided by the product's own service state.
 pub struct Health {
@@ -71,6 +71,11 @@ impl Health {
         }
     }
 
+    /// Its site: it has no receiver.
+    pub fn position(&self) -> Position {
+        Position::of_site(self.place)
+    }
+
     /// Whether alerts may be raised.
     pub fn is_in_service(&self) -> bool {
         self.service.state() != crate::health::ServiceState::OutOfService
@@ -87,7 +92,7 @@ impl Health {
             device: &report.device,
             place: &report.place,
         };
-        let mut findings = facts.findings(&self.config, &PositionConfig::default());
+        let mut findings = facts.findings(&self.config);
         let moved = now.troubles.contains(&Trouble::CameraMoved);
         if moved {
             let detail = "shifted by 43 px to the left".to_owned();
@@ -161,8 +166,8 @@ impl Health {
             },
             place: PlaceReport {
                 kind: UnitKind::Fixed,
-                position: Some(Position { place: self.place, error_m: None, at, age_s: 0 }),
-                from_site_m: Some(0.0),
+                position: Some(self.position()),
+                from_site_m: None,
                 tilted_deg: None,
             },
             last_read: now.last_read,

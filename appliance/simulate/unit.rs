@@ -249,6 +249,7 @@ impl LightUnit {
         matches.retain(|matched| self.alerts.concerns(matched));
         if self.health.is_in_service() {
             for alert in self.alerts.decide(&read, matches.clone(), now) {
+                let alert = alert.seen_from(Some(self.health.position()));
                 self.raise(&alert, vehicle, now);
             }
         }
@@ -266,7 +267,9 @@ impl LightUnit {
 
     fn keep(&mut self, read: &Read, matches: &[Match], vehicle: &Vehicle, now: Moment) {
         let (pictures, mut records) = pictures(vehicle, !matches.is_empty(), now);
-        let record = ReadRecord::of(&self.name, read, matches, &pictures, ClockStatus::Synchronised);
+        let position = Some(self.health.position());
+        let record =
+            ReadRecord::of(&self.name, read, matches, &pictures, position, ClockStatus::Synchronised);
         let body = record.to_json().into();
         records.insert(0, New { id: read.id, kind: Kind::Read, captured: now.wall, body });
         self.shelf.store(records);
