@@ -453,7 +453,7 @@ fn a_client_without_a_certificate_is_refused_with_a_clear_sentence() {
     let tls = rustls::ClientConfig::builder_with_provider(tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
-        .with_root_certificates(tls::roots(&client.authority).unwrap())
+        .with_root_certificates(tls::Pem::load(&client.authority).unwrap().roots().unwrap())
         .with_no_client_auth();
     let mut options = rumqttc::MqttOptions::new("nobody", "localhost", client.port.get());
     options

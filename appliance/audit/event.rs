@@ -187,9 +187,24 @@ pub enum Event {
     CameraRecovered {
         camera: CameraId,
     },
+    /// A key was made on the unit, and waits for its certificate.
+    CertificateRequested,
+    CertificateRequestWithdrawn,
+    /// In use from now on, after the session has stood with it.
     CertificateInstalled {
         subject: String,
         fingerprint: String,
+        /// Fingerprints of the authorities that are trusted with it.
+        trusted: Vec<String>,
+    },
+    /// Offered, and not taken: the old one was in use all the time.
+    CertificateRefused {
+        why: String,
+    },
+    /// The unit went back to the one before.
+    CertificateLeft {
+        fingerprint: String,
+        why: String,
     },
     AimVerified {
         camera: CameraId,

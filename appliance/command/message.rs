@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use super::config::Commander;
 use crate::console::Role;
 use crate::crypto::{SignatureError, Signed, SigningKey, VerifyingKey};
+use crate::enroll::Offer;
 use crate::hotlist::Text;
 use crate::words::{CameraId, PersonName, RecordId, UnitId};
 
 const PURPOSE: &str = "command";
-/// The longest command, and the envelope around it.
-const MESSAGE_MAX: usize = 8 << 10;
+/// The longest command, a certificate with its chain and some authorities, and the envelope around it.
+const MESSAGE_MAX: usize = 64 << 10;
 /// No command is good for longer.
 pub(super) const VALID_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
 
@@ -46,6 +47,10 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         camera: Option<CameraId>,
     },
+    /// Make a key, and answer with the certificate request for it; with the one that waits, if there is one.
+    RequestCertificate {},
+    /// Try another certificate or authority, and keep it if the session stands with it.
+    InstallCertificate(Offer),
 }
 
 /// Why a command was refused.
@@ -84,13 +89,19 @@ impl Act {
             Self::Return {} => "return to service".to_owned(),
             Self::VerifyAim { camera } => format!("verify the aim{}", of(camera, " of every camera")),
             Self::SendSnapshot { camera } => format!("send a snapshot{}", of(camera, "")),
+            Self::RequestCertificate {} => "make a certificate request".to_owned(),
+            Self::InstallCertificate(_) => "install another certificate or authority".to_owned(),
         }
     }
 
     /// As at the console: whoever may see the live picture there may have one sent.
     pub(super) fn admits(&self, role: Role) -> bool {
         match self {
-            Self::TakeOut {} | Self::Return {} | Self::VerifyAim { .. } => role != Role::Officer,
+            Self::TakeOut {}
+            | Self::Return {}
+            | Self::VerifyAim { .. }
+            | Self::RequestCertificate {}
+            | Self::InstallCertificate(_) => role != Role::Officer,
             Self::SendSnapshot { .. } => true,
         }
     }

@@ -1,4 +1,5 @@
-//! Commands that the department signs: take out of service, return, verify the aim, send a snapshot.
+//! Commands that the department signs: take out of service, return, verify the aim, send a snapshot, renew the
+//! certificate.
 //!
 //! Owns the signed message, who may command what, the memory that lets no command act twice, and the result message.
 //! Must not know how a command is carried out, nor MQTT: it is handed bytes and the time.

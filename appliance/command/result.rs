@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::Command;
 use crate::crypto::Digest;
+use crate::enroll::Statement;
 use crate::words::{CameraId, PersonName, RecordId, UnitId};
 
 /// What became of a command, as it is published.
@@ -21,6 +22,10 @@ pub struct CommandResult {
     /// The picture that follows, of a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,
+    /// The certificate request (PEM) that is to be signed, as a statement of the unit: signed with the key of the
+    /// certificate that it has now, so that nobody on the way can put another in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Statement>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +54,7 @@ impl CommandResult {
             outcome,
             said: said.to_owned(),
             snapshot: None,
+            request: None,
         }
     }
 

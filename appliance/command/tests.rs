@@ -101,7 +101,7 @@ fn strangers_other_units_other_times_and_other_roles_are_refused() {
     assert!(matches!(refused(&elsewhere.sign(&post.technician), now()), (Why::OtherUnit(_), false)));
     let silent = Command { reason: Text::default(), ..take_out.clone() };
     assert!(matches!(refused(&silent.sign(&post.technician), now()), (Why::NoReason, false)));
-    assert!(matches!(refused(&vec![b'{'; 9000], now()), (Why::TooLong(9000), false)));
+    assert!(matches!(refused(&vec![b'{'; 66_000], now()), (Why::TooLong(66_000), false)));
 
     // Its signer is known, and is told.
     assert!(matches!(refused(&take_out.sign(&post.officer), now()), (Why::NotAllowed { .. }, true)));

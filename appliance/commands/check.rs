@@ -11,9 +11,10 @@ use super::in_full;
 use super::run::unit_key;
 use crate::capture::{self, Capture, Frame, Latest, LinkFault, LinkState};
 use crate::config::Config;
-use crate::crypto::Module;
-use crate::delivery::tls::{self, CertificateFacts};
-use crate::delivery::{Link, Subscriptions};
+use crate::crypto::{Module, UnitKey};
+use crate::delivery::Link;
+use crate::delivery::tls::{self, Credentials, Identity};
+use crate::enroll::{InUse, Origin};
 use crate::system::{ClockStatus, Device, SystemClock, write_durably};
 use crate::vision::Vision;
 
@@ -55,7 +56,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         fit &= !matches!(finding, Bad(_));
         tell(what, &finding);
     };
-    check("unit key", unit_key(&config).map_or_else(|error| Bad(in_full(&error)), |_| Good("there".into())));
+    let key = unit_key(&config);
+    check("unit key", key.as_ref().map_or_else(|error| Bad(in_full(error)), |_| Good("there".into())));
     check("storage", storage(&config));
     check("clock", clock());
     check("cryptography", cryptography());
@@ -63,8 +65,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for camera in &config.camera {
         check(&format!("camera {}", camera.name), watch(camera));
     }
-    check("certificate", certificate(&config));
-    check("broker", broker(&config)?);
+    let in_use = in_use(&config, key.ok());
+    check("certificate", certificate(&config, &in_use));
+    check("broker", broker(&config, &in_use)?);
     check("hot lists", lists(&config));
     check("receipts", receipts(&config));
     Ok(if fit { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -145,36 +148,54 @@ fn watch(camera: &capture::Config) -> Finding {
     Bad(format!("no picture from {} within {} s{mend}", camera.source, CAMERA_PATIENCE.as_secs()))
 }
 
-fn certificate(config: &Config) -> Finding {
-    let facts = match CertificateFacts::load(&tls::locate(&config.delivery.broker.certificate)) {
+/// The identity in use, and where it comes from; without the unit key only the installed one can be judged.
+fn in_use(config: &Config, key: Option<UnitKey>) -> anyhow::Result<(Identity, Origin)> {
+    let Some(key) = key else { return Ok((config.delivery.broker.identity()?, Origin::Installed)) };
+    let unit = config.unit.id.clone();
+    let in_use = InUse::open(&config.unit.state_dir, &key, unit, &config.delivery.broker)?;
+    Ok((in_use.identity()?, in_use.origin()))
+}
+
+fn certificate(config: &Config, in_use: &anyhow::Result<(Identity, Origin)>) -> Finding {
+    let (identity, origin) = match in_use {
+        Ok(in_use) => in_use,
+        Err(error) => return Bad(in_full(error)),
+    };
+    let facts = match identity.certificate.facts() {
         Ok(facts) => facts,
         Err(error) => return Bad(error.to_string()),
+    };
+    let origin = match origin {
+        Origin::Installed => String::new(),
+        Origin::Changed { by, at } => format!(
+            "; {by} put it in on {at:.0}, and it counts instead of {} until another is installed there",
+            config.delivery.broker.certificate.display()
+        ),
     };
     let days = facts.not_after.duration_since(Timestamp::now()).as_hours() / 24;
     let name = facts.common_name.unwrap_or_default();
     if name != config.unit.id.as_str() {
         Bad(format!("it is for {name:?}, and this unit is {:?}: enrol it anew", config.unit.id.as_str()))
     } else if days < 0 {
-        Bad(format!("it ended {} days ago: enrol the unit anew", -days))
+        Bad(format!("it ended {} days ago: renew it on the Certificates page, or enrol the unit anew", -days))
     } else if days <= i64::from(config.health.certificate_warning_days) {
-        Fair(format!("it ends in {days} days: enrol the unit anew"))
+        Fair(format!("it ends in {days} days: renew it on the Certificates page or by command{origin}"))
     } else {
-        Good(format!("for {name}, {days} days left"))
+        Good(format!("for {name}, {days} days left{origin}"))
     }
 }
 
-fn broker(config: &Config) -> anyhow::Result<Finding> {
+fn broker(config: &Config, in_use: &anyhow::Result<(Identity, Origin)>) -> anyhow::Result<Finding> {
+    let Ok((identity, _)) = in_use else {
+        return Ok(Bad("not asked: there is no certificate to show".into()));
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Under another name than the running unit's, which the broker would else throw out.
     let name = format!("{}-check", config.unit.id);
-    let nothing = Subscriptions { filters: Vec::new(), renew: false };
     let address = format!("{}:{}", config.delivery.broker.host, config.delivery.broker.port);
     Ok(runtime.block_on(async {
-        match Link::open(&config.delivery.broker, &name, None, &nothing).await {
-            Ok(link) => {
-                link.close().await;
-                Good(format!("{address} takes our certificate"))
-            }
+        match Link::prove(identity, &config.delivery.broker, &name).await {
+            Ok(()) => Good(format!("{address} takes our certificate")),
             Err(fault) => Bad(format!("{address}: {fault}: {}", fault.mend())),
         }
     }))

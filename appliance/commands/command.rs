@@ -1,5 +1,7 @@
 //! `milepost command`: the department's word to its units, signed, and what they answer.
 
+mod certificates;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,11 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::hotlist::keys::{self, Passphrase};
 use super::hotlist::publish::{BrokerArgs, Link, Message};
 use crate::command::{Act, Command, CommandResult, Outcome};
+use crate::crypto::SigningKey;
 use crate::delivery::{Topic, UnitTopic};
 use crate::hotlist::Text;
 use crate::words::{CameraId, UnitId};
 
-/// Take a unit out of service or return it, verify its aim, have a snapshot sent; by signed message (for the department)
+/// Take a unit out of service or return it, verify its aim, have a snapshot sent, renew its certificate; by signed message
+/// (for the department)
 ///
 /// Waits for what the unit answers. The exit status is 0 if every unit did it, 1 if one refused or did not answer.
 #[derive(Debug, clap::Args)]
@@ -34,9 +38,9 @@ pub struct CommandArgs {
     /// For how many minutes a unit that is offline may still carry it out when it comes back
     #[arg(long, global = true, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1440))]
     good_for_min: u16,
-    /// For how many seconds to wait for the answers
-    #[arg(long, global = true, default_value_t = 30)]
-    wait_s: u16,
+    /// For how many seconds to wait for the answers. Default 30, and 90 where a certificate is tried
+    #[arg(long, global = true)]
+    wait_s: Option<u16>,
     #[command(subcommand)]
     act: ActArgs,
 }
@@ -59,7 +63,33 @@ enum ActArgs {
         #[arg(long)]
         camera: Option<CameraId>,
     },
+    /// Have the unit make a key and send the certificate request for it
+    RequestCertificate(certificates::Request),
+    /// Give the unit a certificate, or other authorities; it tries them first, and stays with the old if they do not work
+    InstallCertificate(certificates::Install),
+    /// Both at once: have a request made, have it signed by a program of yours, and install the certificate
+    RotateCertificate(certificates::Rotate),
 }
+
+/// Whoever commands, and the way to the units.
+struct Desk {
+    key: SigningKey,
+    broker: BrokerArgs,
+    reason: Text<200>,
+    good_for: SignedDuration,
+    wait_s: Option<u16>,
+}
+
+/// What came of some commands.
+struct Answers {
+    done: Vec<CommandResult>,
+    /// Whether every unit did it.
+    all: bool,
+}
+
+const ANSWER_WITHIN_S: u16 = 30;
+/// A certificate is proved, shown by the session and watched for a while before the answer comes.
+const TRIED_WITHIN_S: u16 = 90;
 
 impl CommandArgs {
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -67,26 +97,45 @@ impl CommandArgs {
             !self.reason.is_empty(),
             "say why: --reason \"...\"; it stands in the unit's audit log"
         );
-        let key = keys::open(&self.sign_key, &self.passphrase)?;
-        let act = match self.act {
-            ActArgs::TakeOut => Act::TakeOut {},
-            ActArgs::Return => Act::Return {},
-            ActArgs::VerifyAim { camera } => Act::VerifyAim { camera },
-            ActArgs::Snapshot { camera } => Act::SendSnapshot { camera },
+        let desk = Desk {
+            key: keys::open(&self.sign_key, &self.passphrase)?,
+            broker: self.broker,
+            reason: self.reason,
+            good_for: SignedDuration::from_mins(self.good_for_min.into()),
+            wait_s: self.wait_s,
         };
-        let good_for = SignedDuration::from_mins(self.good_for_min.into());
-        let command = |unit: &UnitId| {
-            Command::new(unit.clone(), act.clone(), self.reason.clone(), Timestamp::now(), good_for)
+        let units = &self.unit;
+        let all = |act: Act| desk.send(units.iter().map(|unit| (unit.clone(), act.clone())).collect());
+        let well = match self.act {
+            ActArgs::TakeOut => all(Act::TakeOut {})?.all,
+            ActArgs::Return => all(Act::Return {})?.all,
+            ActArgs::VerifyAim { camera } => all(Act::VerifyAim { camera })?.all,
+            ActArgs::Snapshot { camera } => all(Act::SendSnapshot { camera })?.all,
+            ActArgs::RequestCertificate(args) => args.run(&desk, units)?,
+            ActArgs::InstallCertificate(args) => args.run(&desk, units)?,
+            ActArgs::RotateCertificate(args) => args.run(&desk, units)?,
         };
-        let mut open: Vec<Command> = self.unit.iter().map(command).collect();
+        Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl Desk {
+    /// Sends a command to each of these units, and tells what they answer.
+    fn send(&self, orders: Vec<(UnitId, Act)>) -> anyhow::Result<Answers> {
+        let tried = orders.iter().any(|(_, act)| matches!(act, Act::InstallCertificate(_)));
+        let wait_s = self.wait_s.unwrap_or(if tried { TRIED_WITHIN_S } else { ANSWER_WITHIN_S });
+        let command =
+            |(unit, act)| Command::new(unit, act, self.reason.clone(), Timestamp::now(), self.good_for);
+        let mut open: Vec<Command> = orders.into_iter().map(command).collect();
         let message = |command: &Command| {
             let topic = Topic::Unit(command.unit.clone(), UnitTopic::Commands);
-            Message::once(topic.to_string(), command.sign(&key))
+            Message::once(topic.to_string(), command.sign(&self.key))
         };
         let messages: Vec<Message> = open.iter().map(message).collect();
         let results =
-            self.unit.iter().map(|unit| Topic::Unit(unit.clone(), UnitTopic::CommandResults).to_string());
-        let mut refused = false;
+            |command: &Command| Topic::Unit(command.unit.clone(), UnitTopic::CommandResults).to_string();
+        let results: Vec<String> = open.iter().map(results).collect();
+        let mut answers = Answers { done: Vec::new(), all: true };
         let hear = |answer: &[u8]| {
             let Ok(result) = serde_json::from_slice::<CommandResult>(answer) else { return true };
             // Others' results come by the same topic.
@@ -95,21 +144,24 @@ impl CommandArgs {
                 .position(|command| (command.nonce, &command.unit) == (result.nonce, &result.unit));
             if let Some(known) = known {
                 open.remove(known);
-                refused |= result.outcome == Outcome::Refused;
                 tell(&result);
+                match result.outcome {
+                    Outcome::Done => answers.done.push(result),
+                    Outcome::Refused => answers.all = false,
+                }
             }
             !open.is_empty()
         };
-        let patience = Duration::from_secs(self.wait_s.into());
-        Link::new(&self.broker)?.ask(&messages, &results.collect::<Vec<_>>(), patience, hear)?;
+        Link::new(&self.broker)?.ask(&messages, &results, Duration::from_secs(wait_s.into()), hear)?;
         for command in &open {
             println!(
-                "{}: no answer in {} s. It may be offline, or this certificate may not write its commands. It may still \
+                "{}: no answer in {wait_s} s. It may be offline, or this certificate may not write its commands. It may still \
                  carry the command out until {:.0}.",
-                command.unit, self.wait_s, command.expires
+                command.unit, command.expires
             );
         }
-        Ok(if refused || !open.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        answers.all &= open.is_empty();
+        Ok(answers)
     }
 }
 

@@ -5,9 +5,10 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 use super::hotlist::keys::{self, Passphrase};
+use crate::config::Config;
 use crate::crypto::VerifyingKey;
-use crate::delivery::tls::CertificateFacts;
-use crate::enroll::{self, Bundle, Keys};
+use crate::delivery::tls::{CertificateFacts, Credentials};
+use crate::enroll::{self, Bundle, InUse, Keys, Origin};
 use crate::words::UnitId;
 
 /// Whose bundles an image takes.
@@ -138,8 +139,35 @@ pub fn run(args: EnrollArgs) -> anyhow::Result<()> {
             let installed = enroll::install(&keys, &unit, &certificate, &authority, Timestamp::now())?;
             println!("installed {} and {}", installed.certificate.display(), installed.authority.display());
             show(&installed.facts);
+            println!(
+                "It counts from the unit's next start on, whatever was put in at its console or by command before."
+            );
         }
-        Step::Show { folder } => show(&CertificateFacts::load(&folder.join("unit.pem"))?),
+        Step::Show { folder } => {
+            show(&CertificateFacts::load(&folder.join("unit.pem"))?);
+            changed_since(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the unit shows instead of what is installed, if somebody changed it at the console or by command.
+fn changed_since(folder: &Path) -> anyhow::Result<()> {
+    let file = folder.join("milepost.toml");
+    let Ok(config) = Config::load(&file) else { return Ok(()) };
+    let changed = config.unit.state_dir.join("identity");
+    if !changed.exists() {
+        return Ok(());
+    }
+    let key = Keys::of_this_machine(folder).unit_key().context("the unit key cannot be read")?;
+    let Some(key) = key else {
+        println!("\nAnother one was put in since; it can be shown with the unit key alone.");
+        return Ok(());
+    };
+    let in_use = InUse::open(&config.unit.state_dir, &key, config.unit.id, &config.delivery.broker)?;
+    if let Origin::Changed { by, at } = in_use.origin() {
+        println!("\nThe unit shows another one, put in by {by} on {at:.0}, until another is installed here:");
+        show(&in_use.identity()?.certificate.facts()?);
     }
     Ok(())
 }

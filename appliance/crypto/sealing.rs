@@ -29,6 +29,11 @@ impl UnitKey {
         bytes.try_into().map(Self).map_err(|_| SealError::Length { path: path.into(), length })
     }
 
+    /// None unless there are 32 of them.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     pub fn generate() -> Self {
         Self(random())
     }

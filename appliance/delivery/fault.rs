@@ -63,14 +63,19 @@ impl LinkFault {
             Self::Unresolved(_) => "check the broker's host name and the DNS server",
             Self::NothingListens => "start the broker, or correct its port",
             Self::Unreachable(_) => "check cable, modem, routing and firewall",
-            Self::BrokerUntrusted => "install the authority that signed the broker's certificate",
+            Self::BrokerUntrusted => {
+                "give the unit the authority that signed the broker's certificate, on the console's Certificates page or with \
+                 `milepost enroll install`"
+            }
             Self::BrokerExpired => "check this unit's clock, then renew the broker's certificate",
             Self::BrokerMisnamed(_) => "use the name that stands in the broker's certificate as its host",
             Self::CertificateWanted | Self::CertificateRefused(_) => {
-                "install this unit's certificate with `milepost enroll install`"
+                "renew this unit's certificate on the console's Certificates page, or with `milepost enroll`"
             }
             Self::CertificateUntrusted => "let the broker's own authority sign this unit's certificate",
-            Self::CertificateExpired => "renew this unit's certificate with `milepost enroll request`",
+            Self::CertificateExpired => {
+                "renew this unit's certificate on the console's Certificates page, or with `milepost enroll`"
+            }
             Self::CertificateRevoked => "ask the authority why; a revoked unit must be enrolled anew",
             Self::Tls(_) => "check that the broker's port speaks TLS 1.3",
             Self::NotAuthorised(_) => "enter this unit into the broker's access list",

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::config::{Broker, Window};
 use super::fault::LinkFault;
-use super::tls;
+use super::tls::{Credentials, Identity};
 
 /// One connection to the broker, from CONNACK to its end; the only place that knows the MQTT client library.
 ///
@@ -95,57 +95,49 @@ const REQUESTS: usize = 1024;
 const FLUSH_TIMEOUT_S: u64 = 60;
 
 impl Link {
-    /// Connects with a kept session. `will` is what the broker publishes when we vanish.
+    /// Connects with a kept session, as whom the configured files name.
     pub async fn open(
         broker: &Broker,
         client_id: &str,
         will: Option<Retained>,
         subscriptions: &Subscriptions,
     ) -> Result<Self, LinkFault> {
-        Self::connect(broker, client_id, will, subscriptions, false).await
+        Self::open_as(&broker.identity()?, broker, client_id, will, subscriptions).await
+    }
+
+    /// Connects with a kept session. `will` is what the broker publishes when we vanish.
+    pub async fn open_as(
+        identity: &Identity,
+        broker: &Broker,
+        client_id: &str,
+        will: Option<Retained>,
+        subscriptions: &Subscriptions,
+    ) -> Result<Self, LinkFault> {
+        let mut options = options(identity, broker, client_id)?;
+        options.set_clean_session(false);
+        Self::connect(options, broker, will, subscriptions).await
     }
 
     /// Connects without a kept session: for whoever needs only what the broker retains and what comes from now on. What
     /// comes while there is no connection queues nowhere.
     pub async fn listen(broker: &Broker, client_id: &str, filters: Vec<String>) -> Result<Self, LinkFault> {
-        let subscriptions = Subscriptions { filters, renew: true };
-        Self::connect(broker, client_id, None, &subscriptions, true).await
+        let mut options = options(&broker.identity()?, broker, client_id)?;
+        options.set_clean_session(true);
+        Self::connect(options, broker, None, &Subscriptions { filters, renew: true }).await
     }
 
     async fn connect(
+        mut options: MqttOptions,
         broker: &Broker,
-        client_id: &str,
         will: Option<Retained>,
         subscriptions: &Subscriptions,
-        clean_session: bool,
     ) -> Result<Self, LinkFault> {
-        // Read anew each time, so that a renewed certificate is taken up by itself.
-        let tls = tls::client_config(
-            &tls::locate(&broker.authority),
-            &tls::locate(&broker.certificate),
-            &tls::locate(&broker.key),
-        )?;
-        let mut options = MqttOptions::new(client_id, &broker.host, broker.port.get());
-        options
-            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))))
-            .set_keep_alive(Duration::from_secs(broker.keepalive_s.get().into()))
-            .set_clean_session(clean_session)
-            .set_manual_acks(true)
-            .set_inflight(INFLIGHT);
-        let limit = broker.max_packet_bytes.get() as usize;
-        options.set_max_packet_size(limit, limit);
+        options.set_manual_acks(true).set_inflight(INFLIGHT);
         if let Some(will) = will {
             options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, true));
         }
-        let (client, mut event_loop) = AsyncClient::new(options, REQUESTS);
-        let mut network = event_loop.network_options();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(FLUSH_TIMEOUT_S);
-        event_loop.set_network_options(network);
-
-        let timeout = Duration::from_secs(broker.connect_timeout_s.get().into());
-        let connack = tokio::time::timeout(timeout, connack(&mut event_loop)).await;
-        let connack = connack.map_err(|_| LinkFault::Silent)??;
+        let (client, mut event_loop) = client(options);
+        let connack = connack(&mut event_loop, broker).await?;
         let (sender, events) = mpsc::channel(REQUESTS);
         let asked = Asked::default();
         let pump = tokio::spawn(pump(event_loop, asked.clone(), sender));
@@ -155,6 +147,20 @@ impl Link {
             subscriptions.filters.iter().try_for_each(|filter| link.subscribe(filter.clone()))?;
         }
         Ok(link)
+    }
+
+    /// Whether the broker takes this identity, over a connection that leaves nothing behind. `client_id` must be none
+    /// of a session that is up: the broker would end that one.
+    pub async fn prove(identity: &Identity, broker: &Broker, client_id: &str) -> Result<(), LinkFault> {
+        let mut options = options(identity, broker, client_id)?;
+        options.set_clean_session(true);
+        let (client, mut event_loop) = client(options);
+        connack(&mut event_loop, broker).await?;
+        // Said and not waited for: the proof is there.
+        if client.try_disconnect().is_ok() {
+            let _ = tokio::time::timeout(Duration::from_millis(200), event_loop.poll()).await;
+        }
+        Ok(())
     }
 
     /// Asks for what this filter matches; the broker then sends what it retains under it, also again.
@@ -204,12 +210,37 @@ impl Drop for Link {
     }
 }
 
-async fn connack(event_loop: &mut EventLoop) -> Result<ConnAck, LinkFault> {
-    loop {
-        if let Event::Incoming(Packet::ConnAck(connack)) = event_loop.poll().await? {
-            return Ok(connack);
+fn options(identity: &Identity, broker: &Broker, client_id: &str) -> Result<MqttOptions, LinkFault> {
+    let tls = Arc::new(identity.client_config()?);
+    let limit = broker.max_packet_bytes.get() as usize;
+    let mut options = MqttOptions::new(client_id, &broker.host, broker.port.get());
+    options
+        .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)))
+        .set_keep_alive(Duration::from_secs(broker.keepalive_s.get().into()))
+        .set_max_packet_size(limit, limit);
+    Ok(options)
+}
+
+fn client(options: MqttOptions) -> (AsyncClient, EventLoop) {
+    let (client, mut event_loop) = AsyncClient::new(options, REQUESTS);
+    let mut network = event_loop.network_options();
+    network.set_tcp_nodelay(true);
+    network.set_connection_timeout(FLUSH_TIMEOUT_S);
+    event_loop.set_network_options(network);
+    (client, event_loop)
+}
+
+/// The broker's welcome, within the time that a connection may take to stand.
+async fn connack(event_loop: &mut EventLoop, broker: &Broker) -> Result<ConnAck, LinkFault> {
+    let welcome = async {
+        loop {
+            if let Event::Incoming(Packet::ConnAck(connack)) = event_loop.poll().await? {
+                return Ok(connack);
+            }
         }
-    }
+    };
+    let patience = Duration::from_secs(broker.connect_timeout_s.get().into());
+    tokio::time::timeout(patience, welcome).await.map_err(|_| LinkFault::Silent)?
 }
 
 async fn pump(mut event_loop: EventLoop, asked: Asked, events: mpsc::Sender<LinkEvent>) {

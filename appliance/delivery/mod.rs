@@ -34,7 +34,7 @@ mod topics;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use claim::Claim;
 pub use config::{Broker, Config, Window};
@@ -49,6 +49,7 @@ pub use topics::{ListTopic, Topic, UnitTopic};
 
 use crate::system::Clock;
 use crate::words::UnitId;
+use tls::{Credentials, Identity};
 
 /// Why delivery could not start.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,23 @@ enum Interest {
     Unwanted(String),
 }
 
+/// How the session is to show another identity. It is changed over without a gap: the old connection stands until the new
+/// one does, and stays if that one does not come to stand.
+pub enum Turn {
+    /// Connect with this one, until it is kept or left.
+    Try(Box<Identity>),
+    /// What is on trial is what the credentials give from now on.
+    Keep,
+    /// Connect with what the credentials give.
+    Leave,
+}
+
+/// A turn, and who waits for what comes of it.
+struct Switch {
+    turn: Turn,
+    done: oneshot::Sender<Result<(), LinkFault>>,
+}
+
 /// Lists and commands that may wait to be taken. What does not fit waits at the broker, unacknowledged.
 const INBOUND: usize = 32;
 
@@ -88,12 +106,14 @@ pub struct Delivery {
     command_memory: watch::Sender<Option<Vec<u8>>>,
     answers: mpsc::Sender<Vec<u8>>,
     interests: mpsc::UnboundedSender<Interest>,
+    switches: mpsc::UnboundedSender<Switch>,
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Delivery {
-    /// Starts the thread `delivery`. `filters` are what to subscribe to besides the unit's own topics.
+    /// Starts the thread `delivery`, as whom the configured files name. `filters` are what to subscribe to besides the
+    /// unit's own topics.
     pub fn start(
         config: Config,
         unit: UnitId,
@@ -101,7 +121,21 @@ impl Delivery {
         shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, mpsc::Receiver<Inbound>), DeliveryError> {
-        let (mut delivery, taken, session) = Self::prepare(config, unit, filters, shelf, clock);
+        let credentials = Arc::new(config.broker.clone());
+        Self::start_as(credentials, config, unit, filters, shelf, clock)
+    }
+
+    /// The same with the identity from elsewhere.
+    pub fn start_as(
+        credentials: Arc<dyn Credentials>,
+        config: Config,
+        unit: UnitId,
+        filters: Vec<String>,
+        shelf: Arc<dyn Shelf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, mpsc::Receiver<Inbound>), DeliveryError> {
+        let ourselves = session::Ourselves { unit, credentials };
+        let (mut delivery, taken, session) = Self::assemble(config, ourselves, filters, shelf, clock);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("delivery-store")
@@ -114,11 +148,22 @@ impl Delivery {
         Ok((delivery, taken))
     }
 
-    /// The same without a thread of its own, for whoever has many sessions: each runs where its future is polled, and
-    /// ends after [`stop`](Self::stop).
+    /// As [`start`](Self::start) without a thread of its own, for whoever has many sessions: each runs where its future is
+    /// polled, and ends after [`stop`](Self::stop).
     pub fn prepare(
         config: Config,
         unit: UnitId,
+        filters: Vec<String>,
+        shelf: Arc<dyn Shelf>,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, mpsc::Receiver<Inbound>, impl Future<Output = ()> + Send + 'static) {
+        let credentials = Arc::new(config.broker.clone());
+        Self::assemble(config, session::Ourselves { unit, credentials }, filters, shelf, clock)
+    }
+
+    fn assemble(
+        config: Config,
+        ourselves: session::Ourselves,
         filters: Vec<String>,
         shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
@@ -129,7 +174,9 @@ impl Delivery {
         let (memory, told_memory) = watch::channel(None);
         let (command_memory, told_commands) = watch::channel(None);
         let (answers, told_answers) = mpsc::channel(ANSWERS);
+        let (switches, told_switches) = mpsc::unbounded_channel();
         let told = session::Told {
+            switches: told_switches,
             health: told_health,
             memory: told_memory,
             command_memory: told_commands,
@@ -137,11 +184,12 @@ impl Delivery {
         };
         let (stop, stop_receiver) = watch::channel(false);
         let (interests, changes) = mpsc::unbounded_channel();
-        let filters = session::own_filters(&unit).chain(filters).collect();
+        let filters = session::own_filters(&ourselves.unit).chain(filters).collect();
         let wanted = session::Interests { filters, changes };
-        let session = session::Session::new(config, unit, wanted, shelf, clock, inbound, status_sender);
+        let session = session::Session::new(config, ourselves, wanted, shelf, clock, inbound, status_sender);
         let thread = Mutex::new(None);
-        let delivery = Self { status, health, memory, command_memory, answers, interests, stop, thread };
+        let delivery =
+            Self { status, health, memory, command_memory, answers, interests, switches, stop, thread };
         (delivery, taken, session.run(told, stop_receiver))
     }
 
@@ -179,6 +227,15 @@ impl Delivery {
     /// for the link already, and this one is dropped.
     pub fn answer(&self, result: Vec<u8>) -> bool {
         self.answers.try_send(result).is_ok()
+    }
+
+    /// Has the session show another identity; returns when its connection stands, or did not come to, and then nothing has
+    /// changed.
+    pub async fn switch(&self, turn: Turn) -> Result<(), LinkFault> {
+        let (done, answer) = oneshot::channel();
+        // Both fail only after `stop`.
+        let _ = self.switches.send(Switch { turn, done });
+        answer.await.unwrap_or(Err(LinkFault::Closed))
     }
 
     /// Publishes that the unit was stopped on purpose, and ends. Takes at most a few seconds; blocks where the session

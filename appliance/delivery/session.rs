@@ -18,8 +18,9 @@ use super::outbox::{Outbox, Pick};
 use super::receipts::Receipt;
 use super::shelf::{Acceptance, Kind, Received, Shelf};
 use super::status::{LinkState, LinkStatus, PastFault};
+use super::tls::{Credentials, Identity, TlsError};
 use super::topics::{Topic, UnitTopic};
-use super::{Inbound, Interest};
+use super::{Inbound, Interest, Switch, Turn};
 use crate::system::Clock;
 use crate::words::{RecordId, UnitId};
 
@@ -63,6 +64,12 @@ const ARRIVED_MOST: usize = 512;
 /// How long a connection must have stood for the next attempt after it to be made at once.
 const STEADY: Duration = Duration::from_secs(30);
 
+/// Whose session it is.
+pub(super) struct Ourselves {
+    pub unit: UnitId,
+    pub credentials: Arc<dyn Credentials>,
+}
+
 /// What the unit wants to be sent, and how that changes.
 pub(super) struct Interests {
     pub filters: BTreeSet<String>,
@@ -76,9 +83,13 @@ pub(super) struct Told {
     pub command_memory: watch::Receiver<Option<Vec<u8>>>,
     /// Results of commands; each of them travels, and none is kept.
     pub answers: mpsc::Receiver<Vec<u8>>,
+    pub switches: mpsc::UnboundedReceiver<Switch>,
 }
 
 pub(super) struct Session {
+    credentials: Arc<dyn Credentials>,
+    /// What is shown in place of the credentials' identity, until it is kept or left.
+    on_trial: Option<Box<Identity>>,
     config: Config,
     unit: UnitId,
     interests: Interests,
@@ -110,10 +121,16 @@ enum End {
     Lost(LinkFault),
 }
 
+/// Why a connection that stands is no longer served.
+enum Served {
+    Stopped { on_purpose: bool },
+    Switch(Switch),
+}
+
 impl Session {
     pub(super) fn new(
         config: Config,
-        unit: UnitId,
+        Ourselves { unit, credentials }: Ourselves,
         interests: Interests,
         shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
@@ -123,6 +140,8 @@ impl Session {
         let outbox = Outbox::new(config.limits());
         let (arrived, receipts) = (VecDeque::new(), VecDeque::new());
         Self {
+            credentials,
+            on_trial: None,
             config,
             unit,
             interests,
@@ -149,9 +168,10 @@ impl Session {
             .with_jitter()
             .without_max_times();
         let mut delays = retry.build();
+        let mut switch = None;
         loop {
             let begun = self.now();
-            let end = self.connection(&mut told, &mut stop).await;
+            let end = self.connection(switch.take(), &mut told, &mut stop).await;
             self.link_lost();
             let End::Lost(fault) = end else { break };
             if self.now().saturating_sub(begun) > STEADY {
@@ -161,14 +181,88 @@ impl Session {
             self.note_fault(fault, delay);
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
+                Some(asked) = told.switches.recv() => switch = Some(asked),
                 _ = stopped(&mut stop) => break,
             }
         }
         self.status.send_modify(|status| status.link = LinkState::Stopped);
     }
 
-    /// One connection from its attempt to its end.
-    async fn connection(&mut self, told: &mut Told, stop: &mut watch::Receiver<bool>) -> End {
+    /// One connection from its attempt to its end; of several, where it was handed over to one with another identity.
+    async fn connection(
+        &mut self,
+        switch: Option<Switch>,
+        told: &mut Told,
+        stop: &mut watch::Receiver<bool>,
+    ) -> End {
+        let opened = tokio::select! {
+            opened = self.open(switch) => opened,
+            _ = stopped(stop) => return End::Stopped,
+        };
+        let mut link = match opened {
+            Ok(link) => link,
+            Err(fault) => return End::Lost(fault),
+        };
+        if let Err(fault) = self.begin(&link, told) {
+            return End::Lost(fault);
+        }
+        loop {
+            match self.serve(&mut link, told, stop).await {
+                Err(fault) => return End::Lost(fault),
+                Ok(Served::Stopped { on_purpose: false }) => return End::Stopped,
+                Ok(Served::Stopped { on_purpose: true }) => {
+                    self.farewell(link, told).await;
+                    return End::Stopped;
+                }
+                Ok(Served::Switch(Switch { turn: Turn::Keep, done })) => {
+                    self.keep_trial();
+                    // Whoever asked may have gone.
+                    let _ = done.send(Ok(()));
+                }
+                Ok(Served::Switch(switch)) => {
+                    let opened = tokio::select! {
+                        opened = self.open(Some(switch)) => opened,
+                        _ = stopped(stop) => continue,
+                    };
+                    match opened {
+                        // The broker ends the old connection itself when the new one stands, and says nothing of its will.
+                        Ok(new) => {
+                            self.link_lost();
+                            link = new;
+                        }
+                        Err(fault) => {
+                            warn!(%fault, "the session goes on as before");
+                            continue;
+                        }
+                    }
+                    if let Err(fault) = self.begin(&link, told) {
+                        return End::Lost(fault);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Connects, with another identity where one is to be tried; if that fails, nothing has changed.
+    async fn open(&mut self, switch: Option<Switch>) -> Result<Link, LinkFault> {
+        let Some(Switch { turn, done }) = switch else { return self.open_now().await };
+        let (number, sequence, on_trial) = (self.number, self.sequence, self.on_trial.take());
+        let or_else = match turn {
+            Turn::Try(identity) => {
+                self.on_trial = Some(identity);
+                on_trial
+            }
+            Turn::Keep | Turn::Leave => None,
+        };
+        let opened = self.open_now().await;
+        if opened.is_err() {
+            (self.number, self.sequence, self.on_trial) = (number, sequence, or_else);
+        }
+        let _ = done.send(opened.as_ref().map(|_| ()).map_err(Clone::clone));
+        opened
+    }
+
+    async fn open_now(&mut self) -> Result<Link, LinkFault> {
         // Its own memory first: a broker answers in order, and it says which lists and commands are too old.
         let memory = [self.topic(UnitTopic::Memory), self.topic(UnitTopic::CommandMemory)];
         let mut filters: Vec<String> = self.interests.filters.iter().cloned().collect();
@@ -181,14 +275,20 @@ impl Session {
         self.sequence = 0;
         let lost = Presence::Offline { session: self.number, at, reason: OfflineReason::Lost };
         let will = Retained { topic: self.topic(UnitTopic::Status), payload: lost.to_json() };
-        let opened = tokio::select! {
-            opened = Link::open(&self.config.broker, self.unit.as_str(), Some(will), &subscriptions) => opened,
-            _ = stopped(stop) => return End::Stopped,
-        };
-        match opened {
-            Err(fault) => End::Lost(fault),
-            Ok(link) => self.serve(link, told, stop).await.unwrap_or_else(End::Lost),
+        let identity = self.identity()?;
+        Link::open_as(&identity, &self.config.broker, self.unit.as_str(), Some(will), &subscriptions).await
+    }
+
+    fn identity(&self) -> Result<Identity, TlsError> {
+        match &self.on_trial {
+            Some(identity) => Ok(Identity::clone(identity)),
+            None => self.credentials.identity(),
         }
+    }
+
+    fn keep_trial(&mut self) {
+        self.on_trial = None;
+        self.status.send_modify(|status| status.on_trial = false);
     }
 
     /// Off this thread, because the store writes it down.
@@ -197,66 +297,68 @@ impl Session {
         tokio::task::spawn_blocking(move || shelf.next_session(at_least)).await.unwrap_or(at_least)
     }
 
-    async fn serve(
-        &mut self,
-        mut link: Link,
-        told: &mut Told,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<End, LinkFault> {
+    /// Tells of a connection that has come to stand.
+    fn begin(&mut self, link: &Link, told: &mut Told) -> Result<(), LinkFault> {
         let at = self.clock.now().wall;
-        info!(session = self.number, resumed = link.session_present, "connected to the broker");
+        let on_trial = self.on_trial.is_some();
+        info!(session = self.number, resumed = link.session_present, on_trial, "connected to the broker");
         self.outbox.link_up(self.now());
         self.status.send_modify(|status| {
             status.link = LinkState::Connected { since: at };
+            status.on_trial = on_trial;
             status.subscription_refused = None;
             status.connections += 1;
         });
         let version = env!("CARGO_PKG_VERSION").into();
         let birth = Presence::Online { session: self.number, at, version };
-        self.notice(&link, UnitTopic::Status, birth.to_json())?;
+        self.notice(link, UnitTopic::Status, birth.to_json())?;
         told.health.mark_changed();
         told.memory.mark_changed();
         told.command_memory.mark_changed();
+        Ok(())
+    }
 
+    async fn serve(
+        &mut self,
+        link: &mut Link,
+        told: &mut Told,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Served, LinkFault> {
         let (mut stored, inbound) = (self.shelf.subscribe(), self.inbound.clone());
         loop {
-            let until = self.fill(&link)?;
+            let until = self.fill(link)?;
             let now = self.now();
             self.accept_next();
             self.show();
             tokio::select! {
                 event = link.next() => {
-                    self.on_event(&link, event)?;
+                    self.on_event(link, event)?;
                     // The rest of a burst, before the status is shown and the store asked again.
                     while let Some(event) = link.try_next() {
-                        self.on_event(&link, event)?;
+                        self.on_event(link, event)?;
                     }
                 }
                 Ok(()) = stored.changed() => {}
                 () = sleep(until.map(|until| until.saturating_sub(now))) => {}
-                Ok(()) = told.health.changed() => self.tell(&link, UnitTopic::Health, &mut told.health)?,
-                Ok(()) = told.memory.changed() => self.tell(&link, UnitTopic::Memory, &mut told.memory)?,
+                Ok(()) = told.health.changed() => self.tell(link, UnitTopic::Health, &mut told.health)?,
+                Ok(()) = told.memory.changed() => self.tell(link, UnitTopic::Memory, &mut told.memory)?,
                 Ok(()) = told.command_memory.changed() => {
-                    self.tell(&link, UnitTopic::CommandMemory, &mut told.command_memory)?;
+                    self.tell(link, UnitTopic::CommandMemory, &mut told.command_memory)?;
                 }
                 Some(answer) = told.answers.recv() => {
                     link.publish(self.topic(UnitTopic::CommandResults), answer, false)?;
                     self.outbox.submitted_notice(self.now());
                 }
-                Some(interest) = self.interests.changes.recv() => self.follow(&link, interest)?,
+                Some(interest) = self.interests.changes.recv() => self.follow(link, interest)?,
                 Ok(permit) = inbound.reserve(), if !self.arrived.is_empty() => {
                     if let Some((topic, arrival)) = self.arrived.pop_front() {
-                        permit.send(self.hand_on(&link, topic, arrival)?);
+                        permit.send(self.hand_on(link, topic, arrival)?);
                     }
                 }
                 arrival = self.claims.closed() => link.accept(&arrival)?,
-                accepted = finished(&mut self.accepting) => self.on_accepted(&link, accepted)?,
-                on_purpose = stopped(stop) => {
-                    if on_purpose {
-                        self.farewell(link, told).await;
-                    }
-                    return Ok(End::Stopped);
-                }
+                accepted = finished(&mut self.accepting) => self.on_accepted(link, accepted)?,
+                Some(switch) = told.switches.recv() => return Ok(Served::Switch(switch)),
+                on_purpose = stopped(stop) => return Ok(Served::Stopped { on_purpose }),
             }
         }
     }

@@ -7,6 +7,8 @@ use super::fault::LinkFault;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LinkStatus {
     pub link: LinkState,
+    /// Whether the session shows an identity that is on trial ([`Delivery::switch`](super::Delivery::switch)).
+    pub on_trial: bool,
     /// The broker has answered all that was subscribed to since the start.
     pub answered: bool,
     /// The last fault, also when it has passed.
@@ -66,6 +68,7 @@ impl LinkStatus {
     pub(super) fn new() -> Self {
         Self {
             link: LinkState::Connecting,
+            on_trial: false,
             answered: false,
             last_fault: None,
             connections: 0,

@@ -1,4 +1,4 @@
-//! Mutual TLS 1.3 from files: who we are, and whom we trust.
+//! Mutual TLS 1.3: who we are, and whom we trust.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::config::Broker;
 use crate::crypto::{hex, sha256};
 
 /// Why the files for a TLS connection cannot be used. Each names the file and what mends it.
@@ -45,54 +46,112 @@ pub fn locate(file: &Path) -> PathBuf {
     }
 }
 
+/// A PEM file, or text that stands for one.
+#[derive(Clone)]
+pub struct Pem {
+    /// As a fault names it.
+    pub name: PathBuf,
+    pub text: Vec<u8>,
+}
+
+impl Pem {
+    pub fn load(path: &Path) -> Result<Self, TlsError> {
+        let read = |error: std::io::Error| TlsError::Read { path: path.into(), reason: error.to_string() };
+        Ok(Self { name: path.into(), text: std::fs::read(path).map_err(read)? })
+    }
+
+    /// Text that lies in no file of its own; `name` is for people.
+    pub fn called(name: &str, text: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    /// All certificates, at least one.
+    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.text).collect();
+        let certificates = parsed
+            .map_err(|error| TlsError::Malformed { path: self.name.clone(), reason: error.to_string() })?;
+        if certificates.is_empty() {
+            return Err(TlsError::NoCertificate { path: self.name.clone() });
+        }
+        Ok(certificates)
+    }
+
+    /// The certificates that are trusted to sign others.
+    pub fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in self.certificates()? {
+            roots.add(certificate).map_err(|error| TlsError::Malformed {
+                path: self.name.clone(),
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(roots)
+    }
+
+    /// The first private key.
+    pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_slice(&self.text).map_err(|_| TlsError::NoKey { path: self.name.clone() })
+    }
+
+    /// What the first certificate says.
+    pub fn facts(&self) -> Result<CertificateFacts, TlsError> {
+        let certificate = self.certificates()?.remove(0);
+        CertificateFacts::parse(&certificate)
+            .map_err(|reason| TlsError::Malformed { path: self.name.clone(), reason })
+    }
+}
+
+/// Everything that a TLS connection needs of us, and that is changed as one.
+#[derive(Clone)]
+pub struct Identity {
+    /// Whom we trust.
+    pub authority: Pem,
+    /// What we show: our certificate, then those between it and the authority.
+    pub certificate: Pem,
+    pub key: Pem,
+}
+
+impl Identity {
+    pub fn load(authority: &Path, certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let [authority, certificate, key] = [authority, certificate, key].map(Pem::load);
+        Ok(Self { authority: authority?, certificate: certificate?, key: key? })
+    }
+
+    /// A client that trusts only servers signed by our authority, and shows our certificate.
+    pub fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let roots = self.authority.roots()?;
+        let chain = self.certificate.certificates()?;
+        let private = self.key.private_key()?;
+        let (key, certificate) = (&self.key.name, &self.certificate.name);
+        ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("the provider offers TLS 1.3")
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, private)
+            .map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    TlsError::KeyMismatch { key: key.clone(), certificate: certificate.clone() }
+                }
+                other => TlsError::Unusable { key: key.clone(), reason: other.to_string() },
+            })
+    }
+}
+
+/// Where a session has its identity from: asked anew for each connection, so that a renewed one is taken up by itself.
+pub trait Credentials: Send + Sync {
+    fn identity(&self) -> Result<Identity, TlsError>;
+}
+
+impl Credentials for Broker {
+    /// The configured files.
+    fn identity(&self) -> Result<Identity, TlsError> {
+        Identity::load(&locate(&self.authority), &locate(&self.certificate), &locate(&self.key))
+    }
+}
+
 /// A client that trusts only servers signed by `authority`, and shows `certificate`.
 pub fn client_config(authority: &Path, certificate: &Path, key: &Path) -> Result<ClientConfig, TlsError> {
-    let roots = roots(authority)?;
-    let chain = certificates(certificate)?;
-    let private = private_key(key)?;
-    ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider offers TLS 1.3")
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, private)
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError::KeyMismatch { key: key.into(), certificate: certificate.into() }
-            }
-            other => TlsError::Unusable { key: key.into(), reason: other.to_string() },
-        })
-}
-
-/// The certificates of a PEM file that are trusted to sign others.
-pub fn roots(authority: &Path) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(authority)? {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError::Malformed { path: authority.into(), reason: error.to_string() })?;
-    }
-    Ok(roots)
-}
-
-/// All certificates of a PEM file, at least one.
-pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = read(path)?;
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates =
-        parsed.map_err(|error| TlsError::Malformed { path: path.into(), reason: error.to_string() })?;
-    if certificates.is_empty() {
-        return Err(TlsError::NoCertificate { path: path.into() });
-    }
-    Ok(certificates)
-}
-
-/// The first private key of a PEM file.
-pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| TlsError::NoKey { path: path.into() })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|error| TlsError::Read { path: path.into(), reason: error.to_string() })
+    Identity::load(authority, certificate, key)?.client_config()
 }
 
 /// What a certificate says of itself.
@@ -109,8 +168,7 @@ pub struct CertificateFacts {
 impl CertificateFacts {
     /// Of the first certificate in a PEM file.
     pub fn load(path: &Path) -> Result<Self, TlsError> {
-        let certificate = certificates(path)?.remove(0);
-        Self::parse(&certificate).map_err(|reason| TlsError::Malformed { path: path.into(), reason })
+        Pem::load(path)?.facts()
     }
 
     fn parse(der: &CertificateDer<'_>) -> Result<Self, String> {

@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use super::keys::{Keys, Secret};
 use crate::crypto::UnitKey;
-use crate::delivery::tls::{self, CertificateFacts, TlsError};
+use crate::delivery::tls::{self, CertificateFacts, Pem, TlsError};
 use crate::words::UnitId;
 
 /// Why a unit could not be enrolled. Nothing is installed unless every check passes.
@@ -64,13 +64,18 @@ pub fn request(keys: &Keys, unit: &UnitId) -> Result<PathBuf, EnrollError> {
     if read(keys, Secret::Seal)?.is_none() {
         keep(keys, Secret::Seal, UnitKey::generate().as_bytes())?;
     }
-    let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, unit.as_str());
-    let pem = params.serialize_request(&key)?.pem()?;
+    let pem = request_for(&key, unit)?;
     let request_path = keys.folder().join("unit.csr");
     replace(&request_path, pem.as_bytes())?;
     Ok(request_path)
+}
+
+/// The certificate request (PEM) for this key, in the unit's name.
+pub(super) fn request_for(key: &KeyPair, unit: &UnitId) -> Result<String, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, unit.as_str());
+    params.serialize_request(key)?.pem()
 }
 
 fn read(keys: &Keys, secret: Secret) -> Result<Option<Vec<u8>>, EnrollError> {
@@ -93,8 +98,8 @@ pub fn install(
     now: Timestamp,
 ) -> Result<Installed, EnrollError> {
     let key_path = keys.path(Secret::Identity);
-    let chain = tls::certificates(certificate)?;
-    let facts = CertificateFacts::load(certificate)?;
+    let offered = Pem::load(certificate)?;
+    let (chain, facts) = (offered.certificates()?, offered.facts()?);
     if facts.common_name.as_deref() != Some(unit.as_str()) {
         return Err(EnrollError::OtherName { found: facts.common_name, expected: unit.clone() });
     }
@@ -106,7 +111,7 @@ pub fn install(
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| TlsError::NoKey { path: key_path.clone() })?;
     CertifiedKey::from_der(chain.clone(), key, &tls::provider())
         .map_err(|_| EnrollError::OtherKey { certificate: certificate.into(), key: key_path })?;
-    judge_chain(&chain, authority, now)?;
+    judge_chain(&chain, &Pem::load(authority)?, now)?;
 
     let [certificate_path, authority_path] =
         ["unit.pem", "authority.pem"].map(|name| keys.folder().join(name));
@@ -119,17 +124,16 @@ pub fn install(
     Ok(installed)
 }
 
-/// That the authority in this file signed the certificate for a client, and that it is in force.
+/// That this authority signed the certificate for a client, and that it is in force.
 pub(super) fn judge_chain(
     chain: &[CertificateDer<'_>],
-    authority: &Path,
+    authority: &Pem,
     now: Timestamp,
 ) -> Result<(), EnrollError> {
-    let untrusted = |reason: String| EnrollError::Chain { authority: authority.into(), reason };
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(tls::roots(authority)?), tls::provider())
-            .build()
-            .map_err(|error| untrusted(error.to_string()))?;
+    let untrusted = |reason: String| EnrollError::Chain { authority: authority.name.clone(), reason };
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authority.roots()?), tls::provider())
+        .build()
+        .map_err(|error| untrusted(error.to_string()))?;
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_second().max(0) as u64));
     verifier.verify_client_cert(&chain[0], &chain[1..], at).map_err(|error| untrusted(error.to_string()))?;
     Ok(())

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::identity::write_new;
+use crate::crypto::UnitKey;
 
 /// Where a unit keeps its private keys. They are never replaced.
 ///
@@ -90,6 +91,13 @@ impl Keys {
                 pass_through(&mut decrypt, &[]).map(Some)
             }
         }
+    }
+
+    /// The key that seals everything at rest; None where there is none.
+    pub fn unit_key(&self) -> io::Result<Option<UnitKey>> {
+        let wrong = || io::Error::other("it does not hold 32 bytes");
+        let bytes = self.read(Secret::Seal)?;
+        bytes.map(|bytes| UnitKey::from_bytes(&bytes).ok_or_else(wrong)).transpose()
     }
 
     /// Keeps a key that is not there yet.

@@ -7,11 +7,15 @@
 mod authority;
 mod bundle;
 mod identity;
+mod in_use;
 mod keys;
 mod statement;
 
 pub use authority::{Authority, IssueError, Issued};
 pub use bundle::{Bundle, BundleError, apply, trusted_by};
 pub use identity::{EnrollError, Installed, install, request};
+pub use in_use::{
+    Accepted, InUse, InUseError, Offer, OfferError, Origin, Requested, STANDS, Trial, Verdict, WITHIN,
+};
 pub use keys::Keys;
 pub use statement::{Statement, StatementError};

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::identity::{EnrollError, judge_chain};
-use crate::delivery::tls::{self, TlsError};
+use crate::delivery::tls::{self, Identity, Pem, TlsError};
 
 /// What a unit says and signs with the key of its certificate, so that whoever trusts its authority can trust it.
 ///
 /// The statement travels as text and is signed as that very text: ECDSA on P-256 with SHA-256, so a shell can check
 /// it too (`openssl dgst -sha256 -verify`).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
     pub statement: String,
@@ -43,13 +43,11 @@ pub enum StatementError {
 }
 
 impl Statement {
-    pub fn sign(statement: String, key: &Path, certificate: &Path) -> Result<Self, StatementError> {
-        // That key and certificate belong together shows here, and not only at who checks.
-        tls::certificates(certificate)?;
-        let read =
-            |error: std::io::Error| TlsError::Read { path: certificate.into(), reason: error.to_string() };
-        let certificate = std::fs::read_to_string(certificate).map_err(read)?;
-        let key = tls::provider().key_provider.load_private_key(tls::private_key(key)?);
+    pub fn sign(statement: String, identity: &Identity) -> Result<Self, StatementError> {
+        // That there is a certificate shows here, and not only at who checks.
+        identity.certificate.certificates()?;
+        let certificate = String::from_utf8_lossy(&identity.certificate.text).into_owned();
+        let key = tls::provider().key_provider.load_private_key(identity.key.private_key()?);
         let key = key.map_err(|_| StatementError::OtherKey)?;
         let signer = key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
         let signer = signer.ok_or(StatementError::OtherKey)?;
@@ -73,7 +71,7 @@ impl Statement {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &certificate.public_key().subject_public_key.data)
             .verify(told.statement.as_bytes(), &signature)
             .map_err(|_| StatementError::Forged)?;
-        judge_chain(&chain, authority, now).map_err(StatementError::Untrusted)?;
+        judge_chain(&chain, &Pem::load(authority)?, now).map_err(StatementError::Untrusted)?;
         let name = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok());
         Ok((name.unwrap_or_default().to_owned(), told.statement))
     }
@@ -92,7 +90,8 @@ mod tests {
         std::fs::write(path("authority.pem"), authority.certificate_pem()).unwrap();
         authority.issue_client("north-7").unwrap().save(folder.path(), "unit").unwrap();
         let text = r#"{"site":"Route 9"}"#;
-        let signed = Statement::sign(text.to_owned(), &path("unit.key"), &path("unit.pem")).unwrap();
+        let identity = Identity::load(&path("authority.pem"), &path("unit.pem"), &path("unit.key")).unwrap();
+        let signed = Statement::sign(text.to_owned(), &identity).unwrap();
         let json = String::from_utf8(signed.to_json()).unwrap();
         let open = |json: &str, authority: &str| {
             Statement::open(json.as_bytes(), &path(authority), Timestamp::now())

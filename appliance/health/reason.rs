@@ -35,6 +35,7 @@ pub enum Reason {
     Unreceipted,
     CertificateExpiring,
     CertificateExpired,
+    CertificateLeft,
     TooHot,
     YieldLow,
     NothingPasses,
@@ -184,6 +185,9 @@ impl Reason {
             }
             Self::CertificateExpiring => "The unit's certificate ends soon.",
             Self::CertificateExpired => "The unit's certificate has ended: the broker will refuse it.",
+            Self::CertificateLeft => {
+                "A new certificate or authority did not work, and the unit went back to the one before."
+            }
             Self::TooHot => "The device is too hot.",
             Self::YieldLow => {
                 "Far fewer plates are read than is usual at this hour, though as much moves as ever."
@@ -266,7 +270,12 @@ impl Reason {
             Self::Unreceipted => {
                 "Check the department's receiver, then what the broker's access list grants this unit."
             }
-            Self::CertificateExpiring | Self::CertificateExpired => "Enrol the unit anew: milepost enroll.",
+            Self::CertificateExpiring | Self::CertificateExpired => {
+                "Renew the certificate on the Certificates page, or by `milepost command`."
+            }
+            Self::CertificateLeft => {
+                "Read why on the Certificates page, and have the authority or the broker mended; this is told for a day."
+            }
             Self::TooHot => "Shade the unit and check its fan.",
             Self::YieldLow => {
                 "Clean the window, then look at the Aim page: does the camera still see the lane, and sharply?"

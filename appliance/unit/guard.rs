@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::error;
 
@@ -17,6 +16,7 @@ use super::duty::Duty;
 use super::history::Historian;
 use super::place::PlaceWatch;
 use super::pulse::Pulse;
+use super::renewal::Renewal;
 use super::saved::Saved;
 use super::sight::Sight;
 use super::tally::Tally;
@@ -49,7 +49,7 @@ pub struct Guard {
     pub hotlist: Hotlist,
     pub records: Arc<Records>,
     pub broker: watch::Receiver<LinkStatus>,
-    pub certificate_ends: Option<Timestamp>,
+    pub renewal: Arc<Renewal>,
     pub duty: Arc<Duty>,
     pub audit: Arc<Audit>,
     pub tally: Arc<Tally>,
@@ -182,6 +182,7 @@ impl Guard {
             findings.extend(camera.sight.yields().findings(&report.camera));
             findings.extend(camera.sight.canary.as_ref().and_then(|canary| canary.finding(&report.camera)));
         }
+        findings.extend(self.renewal.finding());
         findings
     }
 
@@ -191,7 +192,9 @@ impl Guard {
             connected: status.is_connected(),
             fault: status.trouble(),
             certificate_days_left: self
-                .certificate_ends
+                .renewal
+                .in_use
+                .ends()
                 .map(|end| end.duration_since(now.wall).as_hours() / 24),
         }
     }

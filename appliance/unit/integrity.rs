@@ -11,7 +11,9 @@ use super::duty::Duty;
 use super::saved::{KeptState, Saved, SavedError};
 use crate::audit::Audit;
 use crate::command::{self, CommandStoreError, Commands};
+use crate::config::Config;
 use crate::crypto::UnitKey;
+use crate::enroll::{InUse, InUseError};
 use crate::health::{Damage, Kept, Reason};
 use crate::hotlist::{self, Hotlist, StoreError, Updates};
 use crate::words::UnitId;
@@ -72,6 +74,27 @@ pub fn commands(
             Ok((Commands::open(folder, key, unit, config)?, Some(damage)))
         }
         opened => opened.map(|commands| (commands, None)),
+    }
+}
+
+/// The identity; of what was changed, a file that does not open is set aside, and the installed one counts.
+pub fn identity(
+    folder: &Path,
+    key: &UnitKey,
+    config: &Config,
+) -> Result<(InUse, Option<Damage>), InUseError> {
+    let open = || InUse::open(folder, key, config.unit.id.clone(), &config.delivery.broker);
+    let mut damage = None;
+    loop {
+        let path = match open() {
+            Err(InUseError::Damaged { path }) => path,
+            opened => return opened.map(|in_use| (in_use, damage)),
+        };
+        let write = |source| InUseError::Write { path: path.clone(), source };
+        let aside = InUse::set_aside(&path).map_err(write)?;
+        let detail = format!("{} does not open; kept as {}", path.display(), aside.display());
+        warn!(detail, "the installed certificate counts");
+        damage = Some(Damage { reason: Reason::StateDamaged, detail });
     }
 }
 

@@ -23,6 +23,7 @@ mod orders;
 mod place;
 mod pulse;
 mod read_record;
+mod renewal;
 mod saved;
 mod sight;
 mod tally;
@@ -33,7 +34,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
@@ -45,7 +45,7 @@ use crate::capture::{Capture, ViewAngle};
 use crate::config::{Config, ConfigError};
 use crate::console::{Console, Refused};
 use crate::crypto::{SealError, UnitKey};
-use crate::delivery::{Delivery, DeliveryError, tls};
+use crate::delivery::{Delivery, DeliveryError};
 use crate::health::{CameraWatch, Service, Timing, YieldWatch};
 use crate::record::{RecordError, Records};
 use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
@@ -65,6 +65,7 @@ use inbound::Post;
 use orders::Orders;
 use place::{PlaceWatch, Whereabouts};
 use pulse::Pulse;
+use renewal::Renewal;
 use saved::{Saved, SavedError};
 use sight::Sight;
 use tally::Tally;
@@ -120,6 +121,8 @@ pub enum StartError {
     #[error(transparent)]
     Commands(#[from] crate::command::CommandStoreError),
     #[error(transparent)]
+    Identity(#[from] crate::enroll::InUseError),
+    #[error(transparent)]
     Vision(#[from] VisionError),
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -172,6 +175,8 @@ impl Unit {
 
         let (commands, command_damage) =
             integrity::commands(folder, key, config.unit.id.clone(), &config.command)?;
+        let (in_use, identity_damage) = integrity::identity(folder, key, &config)?;
+        let in_use = Arc::new(in_use);
 
         let service = Service::new(kept, clock.now());
         let (clerk, clerk_thread) = Clerk::start()?;
@@ -184,11 +189,12 @@ impl Unit {
             news.clone(),
             clock.clone(),
         ));
-        let damage = [state_damage, shortened, list_damage, command_damage];
+        let damage = [state_damage, shortened, list_damage, command_damage, identity_damage];
         damage.into_iter().flatten().for_each(|damage| duty.damaged(damage));
         let mut background = vec![integrity::check_audit(audit.clone(), duty.clone())?];
 
-        let (delivery, arrivals) = Delivery::start(
+        let (delivery, arrivals) = Delivery::start_as(
+            in_use.clone(),
             config.delivery.clone(),
             config.unit.id.clone(),
             updates.subscriptions(),
@@ -196,6 +202,16 @@ impl Unit {
             clock.clone(),
         )?;
         let delivery = Arc::new(delivery);
+        let renewal = Arc::new(Renewal {
+            unit: config.unit.id.clone(),
+            in_use: in_use.clone(),
+            broker: config.delivery.broker.clone(),
+            delivery: delivery.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+            runtime: Handle::current(),
+            last: Mutex::default(),
+        });
         let manual = manual::Ledger { audit: audit.clone(), records: records.clone() };
         let answers = Arc::new(Answers::open(
             config.unit.id.clone(),
@@ -264,7 +280,7 @@ impl Unit {
             hotlist: hotlist.clone(),
             records: records.clone(),
             broker: delivery.watch(),
-            certificate_ends: certificate_ends(&config),
+            renewal: renewal.clone(),
             duty: duty.clone(),
             audit: audit.clone(),
             tally: tally.clone(),
@@ -291,7 +307,7 @@ impl Unit {
             unit: config.unit.id.clone(),
             kind: config.unit.kind,
             settings,
-            identity: config.delivery.broker.clone(),
+            identity: in_use,
             cameras: cameras.clone(),
             hotlist: hotlist.clone(),
             records: records.clone(),
@@ -311,12 +327,14 @@ impl Unit {
             commands,
             cameras: cameras.clone(),
             window: window.clone(),
+            renewal,
             duty: duty.clone(),
             records: records.clone(),
             audit: audit.clone(),
             delivery: delivery.clone(),
             clock: clock.clone(),
             waiting: orders::Waiting::default(),
+            under_way: Vec::new(),
             refused: None,
         };
         let post = Post {
@@ -421,12 +439,6 @@ fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
         warn!("a thread had already failed");
     }
-}
-
-/// When the certificate that the broker asks for ends; None while it cannot be read, which delivery reports.
-fn certificate_ends(config: &Config) -> Option<Timestamp> {
-    let path = tls::locate(&config.delivery.broker.certificate);
-    tls::CertificateFacts::load(&path).ok().map(|facts| facts.not_after)
 }
 
 fn make_private(folder: &Path) -> Result<(), StartError> {

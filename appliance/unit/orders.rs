@@ -1,7 +1,7 @@
 //! Carries out what the department commands, and answers.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -9,12 +9,14 @@ use tracing::{error, info, warn};
 
 use super::duty::Duty;
 use super::guard::Watched;
+use super::renewal::{self, Renewal};
 use super::window::Window;
 use crate::audit::{Audit, Event, Who};
 use crate::command::{Act, Command, CommandResult, Commands, Judgement, Outcome, Snapshot};
 use crate::console::{LivePicture, Unit};
 use crate::crypto::Digest;
 use crate::delivery::{Delivery, Inbound};
+use crate::enroll::Statement;
 use crate::record::{Kind, NewRecord, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{CameraId, Moment, PersonName, RecordId};
@@ -33,14 +35,37 @@ pub struct Orders {
     pub commands: Commands,
     pub cameras: Arc<Vec<Watched>>,
     pub window: Arc<Window>,
+    pub renewal: Arc<Renewal>,
     pub duty: Arc<Duty>,
     pub records: Arc<Records>,
     pub audit: Arc<Audit>,
     pub delivery: Arc<Delivery>,
     pub clock: Arc<dyn Clock>,
     pub waiting: Waiting,
+    /// Commands whose outcome comes later.
+    pub under_way: Vec<UnderWay>,
     /// The last refusal, and when it was told.
     pub refused: Option<(String, Moment)>,
+}
+
+/// A certificate that is being tried.
+pub struct UnderWay {
+    command: Command,
+    by: PersonName,
+    outcome: mpsc::Receiver<renewal::Outcome>,
+}
+
+/// What is told of a command that was carried out.
+struct Answer {
+    said: String,
+    snapshot: Option<Snapshot>,
+    request: Option<Statement>,
+}
+
+impl Answer {
+    fn of(said: impl Into<String>) -> Self {
+        Self { said: said.into(), snapshot: None, request: None }
+    }
 }
 
 /// Commands that came before the unit's memory of commands.
@@ -83,6 +108,21 @@ impl Orders {
         {
             self.go_on(runtime);
         }
+        for UnderWay { command, by, outcome } in std::mem::take(&mut self.under_way) {
+            match outcome.try_recv() {
+                Ok(outcome) => {
+                    let how = match outcome {
+                        renewal::Outcome::InUse => Outcome::Done,
+                        _ => Outcome::Refused,
+                    };
+                    let now = self.clock.now().wall;
+                    self.close(&command, &CommandResult::of(&command, &by, how, &outcome.sentence(), now));
+                }
+                Err(mpsc::TryRecvError::Empty) => self.under_way.push(UnderWay { command, by, outcome }),
+                // The unit is stopping; whoever sends it again is told that it was cut off.
+                Err(mpsc::TryRecvError::Disconnected) => {}
+            }
+        }
     }
 
     fn go_on(&mut self, runtime: &Handle) {
@@ -108,21 +148,10 @@ impl Orders {
                     Who::Person(by.clone()),
                     Event::CommandTaken { command: command.nonce, what, reason },
                 );
-                let result = self.carry_out(&command, &by, runtime);
-                if let Err(error) = self.commands.done(&command, &result) {
-                    error!(%error, "the result of a command could not be kept");
-                }
-                self.note(
-                    Who::Unit,
-                    Event::CommandAnswered {
-                        command: command.nonce,
-                        outcome: if result.outcome == Outcome::Done { "done" } else { "refused" }.to_owned(),
-                        said: result.said.clone(),
-                        picture: result.snapshot.as_ref().map(|snapshot| snapshot.picture),
-                    },
-                );
-                self.answer(&result);
+                self.carry_out(command, by, runtime);
             }
+            Judgement::Again(result)
+                if self.under_way.iter().any(|open| open.command.nonce == result.nonce) => {}
             Judgement::Again(result) => {
                 self.refuse(format!("the command {} came before and is not carried out again", result.nonce));
                 self.answer(&result);
@@ -136,29 +165,61 @@ impl Orders {
         }
     }
 
-    fn carry_out(&self, command: &Command, by: &PersonName, runtime: &Handle) -> CommandResult {
+    /// Keeps, notes and sends what came of a command.
+    fn close(&mut self, command: &Command, result: &CommandResult) {
+        if let Err(error) = self.commands.done(command, result) {
+            error!(%error, "the result of a command could not be kept");
+        }
+        self.note(
+            Who::Unit,
+            Event::CommandAnswered {
+                command: command.nonce,
+                outcome: if result.outcome == Outcome::Done { "done" } else { "refused" }.to_owned(),
+                said: result.said.clone(),
+                picture: result.snapshot.as_ref().map(|snapshot| snapshot.picture),
+            },
+        );
+        self.answer(result);
+    }
+
+    fn carry_out(&mut self, command: Command, by: PersonName, runtime: &Handle) {
         let reason = command.reason.as_str();
-        let outcome = match &command.act {
+        let answer = match &command.act {
             Act::TakeOut {} => {
-                self.duty.take_out(by, reason);
-                Ok(("The unit is out of service.".to_owned(), None))
+                self.duty.take_out(&by, reason);
+                Ok(Answer::of("The unit is out of service."))
             }
-            Act::Return {} => match self.duty.return_to_service(by, reason) {
-                Ok(()) => Ok((format!("The unit is {} again.", self.duty.report().state), None)),
+            Act::Return {} => match self.duty.return_to_service(&by, reason) {
+                Ok(()) => Ok(Answer::of(format!("The unit is {} again.", self.duty.report().state))),
                 Err(refused) => Err(format!("The unit stays out of service: {refused}")),
             },
-            Act::VerifyAim { camera } => self.verify_aim(camera.as_ref(), by).map(|said| (said, None)),
-            Act::SendSnapshot { camera } => self.snapshot(camera.as_ref(), runtime).map(|snapshot| {
-                (format!("The picture of {} is on its way.", snapshot.camera), Some(snapshot))
+            Act::VerifyAim { camera } => self.verify_aim(camera.as_ref(), &by).map(Answer::of),
+            Act::SendSnapshot { camera } => self.snapshot(camera.as_ref(), runtime).map(|snapshot| Answer {
+                snapshot: Some(snapshot.clone()),
+                ..Answer::of(format!("The picture of {} is on its way.", snapshot.camera))
             }),
+            Act::RequestCertificate {} => match self.renewal.signed_request(&by) {
+                Ok(signed) => Ok(Answer {
+                    request: Some(signed),
+                    ..Answer::of("A request waits to be signed; its key stays on the unit.")
+                }),
+                Err(refused) => Err(refused.0),
+            },
+            Act::InstallCertificate(offer) => match self.renewal.install(offer, &by) {
+                Ok(outcome) => return self.under_way.push(UnderWay { command, by, outcome }),
+                Err(refused) => Err(refused.0),
+            },
         };
         let now = self.clock.now().wall;
-        match outcome {
-            Ok((said, snapshot)) => {
-                CommandResult { snapshot, ..CommandResult::of(command, by, Outcome::Done, &said, now) }
-            }
-            Err(said) => CommandResult::of(command, by, Outcome::Refused, &said, now),
-        }
+        let result = match answer {
+            Ok(Answer { said, snapshot, request }) => CommandResult {
+                snapshot,
+                request,
+                ..CommandResult::of(&command, &by, Outcome::Done, &said, now)
+            },
+            Err(said) => CommandResult::of(&command, &by, Outcome::Refused, &said, now),
+        };
+        self.close(&command, &result);
     }
 
     fn verify_aim(&self, camera: Option<&CameraId>, by: &PersonName) -> Result<String, String> {

@@ -31,9 +31,9 @@ use crate::console::{
     ServiceChange, ServiceState as StateView, Stock, Subject, Verdict, Verification, Verified, Work,
 };
 use crate::crypto::Digest;
-use crate::delivery::tls::CertificateFacts;
-use crate::delivery::{Broker, LinkState as BrokerState, LinkStatus, tls};
-use crate::enroll::Statement;
+use crate::delivery::tls::{CertificateFacts, Credentials};
+use crate::delivery::{LinkState as BrokerState, LinkStatus};
+use crate::enroll::{InUse, Statement};
 use crate::health::{HealthReport, Reference, ServiceState, metrics};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
@@ -64,8 +64,8 @@ pub struct Window {
     pub kind: UnitKind,
     /// None where the program cannot start anew with others.
     pub settings: Option<Arc<Settings>>,
-    /// Whose certificate and key the unit signs statements with.
-    pub identity: Broker,
+    /// What the unit shows to the broker, and signs statements with.
+    pub identity: Arc<InUse>,
     pub cameras: Arc<Vec<Watched>>,
     pub hotlist: Hotlist,
     pub records: Arc<Records>,
@@ -333,8 +333,8 @@ impl console::Unit for Window {
             logbook: self.logbook(STATEMENT_ENTRIES),
         };
         let text = serde_json::to_string(&told).expect("a statement is plain data with string keys");
-        let (key, certificate) = (tls::locate(&self.identity.key), tls::locate(&self.identity.certificate));
-        let signed = Statement::sign(text, &key, &certificate).map_err(|error| Refused(sentence(error)))?;
+        let identity = self.identity.identity().map_err(|error| Refused(sentence(error)))?;
+        let signed = Statement::sign(text, &identity).map_err(|error| Refused(sentence(error)))?;
         Ok(signed.to_json())
     }
 
@@ -349,7 +349,7 @@ impl console::Unit for Window {
     }
 
     fn configuration(&self) -> Configuration {
-        let facts = CertificateFacts::load(&tls::locate(&self.identity.certificate));
+        let facts = self.identity.identity().and_then(|identity| identity.certificate.facts());
         let certificate = |facts: CertificateFacts| CertificateView {
             name: facts.common_name.unwrap_or_default(),
             issuer: facts.issuer,

@@ -26,10 +26,11 @@ impl FakeBroker {
     /// With a certificate for `localhost` by this authority, whose certificate lies in `folder` as `authority.pem`.
     pub fn listen(authority: &Authority, folder: &Path) -> Self {
         authority.issue_server(&["localhost"]).unwrap().save(folder, "fake").unwrap();
-        let roots = Arc::new(tls::roots(&folder.join("authority.pem")).unwrap());
+        let pem = |name: &str| tls::Pem::load(&folder.join(name)).unwrap();
+        let roots = Arc::new(pem("authority.pem").roots().unwrap());
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, tls::provider()).build().unwrap();
-        let chain = tls::certificates(&folder.join("fake.pem")).unwrap();
-        let key = tls::private_key(&folder.join("fake.key")).unwrap();
+        let chain = pem("fake.pem").certificates().unwrap();
+        let key = pem("fake.key").private_key().unwrap();
         let config = ServerConfig::builder_with_provider(tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()

@@ -55,6 +55,22 @@ impl Mosquitto {
         Self::start_on("127.0.0.1")
     }
 
+    /// Another one that shows and admits what this one's authority signed.
+    pub fn another(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the broker");
+        for name in ["broker.pem", "broker.key"] {
+            std::fs::copy(self.folder.path().join(name), folder.path().join(name)).unwrap();
+        }
+        let own = self.authority.certificate_pem();
+        std::fs::write(folder.path().join("authority.pem"), own).unwrap();
+        let port = TcpListener::bind((self.address, 0)).unwrap().local_addr().unwrap().port();
+        let authority = Authority::create("Never asked").unwrap();
+        let (address, extra) = (self.address, String::new());
+        let mut other = Self { folder, authority, address, port, extra, process: None };
+        other.restart();
+        other
+    }
+
     /// On an address of the calling thread's network.
     pub fn start_on(address: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the broker");
@@ -181,6 +197,47 @@ impl Mosquitto {
             retry_max_s: 1.try_into().unwrap(),
             ..delivery::Broker::default()
         }
+    }
+
+    /// From now on another authority signs what it shows, and clients of both are admitted; restarts.
+    pub fn change_authority(&mut self, next: Authority) {
+        let both = format!("{}{}", self.authority.certificate_pem(), next.certificate_pem());
+        std::fs::write(self.authority_path(), both).unwrap();
+        self.authority = next;
+        for end in ["key", "pem"] {
+            std::fs::remove_file(self.folder.path().join(format!("broker.{end}"))).unwrap();
+        }
+        let shown = self.authority.issue_server(&["localhost", self.address]).unwrap();
+        shown.save(self.folder.path(), "broker").unwrap();
+        self.restart();
+    }
+
+    /// Admits only what its authority signed, which signs for all its clients anew; restarts.
+    pub fn forget_old_authorities(&mut self) {
+        std::fs::write(self.authority_path(), self.authority.certificate_pem()).unwrap();
+        for path in files(self.folder.path()) {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if let Some(client) = name.strip_prefix("client-").filter(|_| path.extension().unwrap() == "pem")
+            {
+                std::fs::remove_file(&path).unwrap();
+                std::fs::remove_file(path.with_extension("key")).unwrap();
+                self.client(client);
+            }
+        }
+        self.restart();
+    }
+
+    /// What clients may be signed by besides; restarts.
+    pub fn admit_clients_of(&mut self, other: &Authority) {
+        let both = format!("{}{}", self.authority.certificate_pem(), other.certificate_pem());
+        let path = self.folder.path().join("clients.pem");
+        std::fs::write(&path, both).unwrap();
+        self.save();
+        self.reconfigure(format!("cafile {}\n", path.display()));
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn log(&self) -> String {

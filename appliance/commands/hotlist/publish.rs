@@ -6,7 +6,7 @@
 //! everything unacknowledged is sent again: the client library would drop or mix up what it had in flight.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -56,6 +56,13 @@ pub struct BrokerArgs {
     /// Its private key (PEM)
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+}
+
+impl BrokerArgs {
+    /// Whom the broker's certificate must be signed by.
+    pub fn authority(&self) -> &Path {
+        &self.ca
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
