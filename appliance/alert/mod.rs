@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hotlist::{Category, Level, Match};
+use crate::passage::Course;
 use crate::words::{CameraId, Plate, Position, Probability, RecordId, State, UnitId};
 
 pub use answer::{Answer, AnswerError};
@@ -45,6 +46,8 @@ pub struct Alert {
     pub state: Option<State>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_confidence: Option<Probability>,
+    #[serde(flatten)]
+    pub course: Course,
     pub level: Level,
     pub hit: Hit,
     /// Its free texts may be shortened; they then end in "…".

@@ -209,6 +209,11 @@ pub enum Event {
     AimVerified {
         camera: CameraId,
     },
+    /// A person drew a camera's lanes, or said that they still fit: their names, with the way of their traffic.
+    LanesDrawn {
+        camera: CameraId,
+        lanes: String,
+    },
     Maintenance {
         what: String,
     },

@@ -29,6 +29,7 @@ use super::pages::{
 };
 use super::reception::Reception;
 use super::unit::{Act, Deployment, EntryRequest, Verification};
+use crate::passage::DrawnLanes;
 use crate::words::{CameraId, RecordId};
 
 type Asked = State<Arc<Desk>>;
@@ -148,6 +149,23 @@ pub async fn cameras(State(desk): Asked) -> Answer {
 
 pub async fn verify_aim(desk: Asked, by: By, camera: Path<CameraId>) -> Answer {
     aim::verify(desk, by, camera).await.map(done)
+}
+
+/// What is told here can be given back: no lanes where nobody drew any.
+pub async fn lanes(State(desk): Asked, Path(camera): Path<CameraId>) -> Answer {
+    let aims = desk.ask(|unit| unit.aims()).await?;
+    let aim = aims.into_iter().find(|aim| aim.camera == camera).ok_or(Failure::NotFound)?;
+    told(aim.drawn.map(|drawn| drawn.lanes).unwrap_or_default())
+}
+
+pub async fn draw_lanes(
+    State(desk): Asked,
+    Extension(visit): By,
+    Path(camera): Path<CameraId>,
+    Json(lanes): Json<DrawnLanes>,
+) -> Answer {
+    aim::draw(&desk, camera, lanes, visit.person.name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 pub async fn alerts(State(desk): Asked) -> Answer {

@@ -85,7 +85,9 @@ fn subject_of(what: &serde_json::Value) -> Option<Subject> {
         "purge-decided" | "records-lost" => Subject::Purge,
         "configuration-changed" | "command-refused" => Subject::Configuration,
         _ if event.starts_with("certificate-") => Subject::Configuration,
-        "service-state-changed" | "aim-verified" | "maintenance" | "deployed" => Subject::Maintenance,
+        "service-state-changed" | "aim-verified" | "lanes-drawn" | "maintenance" | "deployed" => {
+            Subject::Maintenance
+        }
         _ if event.starts_with("alert-") => Subject::Alert,
         _ if event.starts_with("list") || event.starts_with("manual-") => Subject::List,
         _ => return None,

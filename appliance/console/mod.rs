@@ -48,9 +48,10 @@ pub use certificate::CertificateError;
 pub use routes::{Allowed, Kind, Route, Rule, table as routes};
 pub use unit::{
     Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, CertificateView,
-    Configuration, Counted, Deployed, Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture,
-    ManualView, Overview, PictureKind, PlateInPicture, Purge, Records, ReferenceView, Refused, Service,
-    ServiceChange, ServiceState, Stock, StoredAlert, Subject, Unit, Verdict, Verification, Verified, Work,
+    Configuration, Counted, Deployed, Deployment, Drawn, EntryRequest, Link, Lists, ListsChecked,
+    LivePicture, ManualView, Overview, PictureKind, PlateInPicture, Purge, Records, ReferenceView, Refused,
+    Service, ServiceChange, ServiceState, Stock, StoredAlert, Subject, Unit, Verdict, Verification, Verified,
+    Work,
 };
 
 /// `[console]` in `milepost.toml`.

@@ -140,6 +140,8 @@ pub fn table() -> Vec<Route> {
         ask("/api/v1/cameras/{camera}/picture", EVERYONE, get(live::picture)),
         ask("/api/v1/cameras/{camera}/view/{which}", EVERYONE, get(aim::view)),
         order("/api/v1/cameras/{camera}/verification", TECHNICIANS, post(api::verify_aim)),
+        ask("/api/v1/cameras/{camera}/lanes", EVERYONE, get(api::lanes)),
+        order("/api/v1/cameras/{camera}/lanes", TECHNICIANS, post(api::draw_lanes)),
         ask("/api/v1/alerts", OFFICERS, get(api::alerts)),
         ask("/api/v1/alerts/news", OFFICERS, get(live::news)),
         ask("/api/v1/alerts/{id}", OFFICERS, get(api::alert)),

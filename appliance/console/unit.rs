@@ -4,6 +4,7 @@
 //! puts a twin in its place.
 
 mod access;
+mod lanes;
 mod maintenance;
 mod settings;
 mod stored;
@@ -16,11 +17,13 @@ use tokio::sync::watch;
 
 use crate::alert::Alert;
 use crate::health::Coaching;
-use crate::health::{Displacement, Lane, LaneShift, Light};
+use crate::health::{Displacement, Lane, LaneReads, LaneShift, Light};
 use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
-use crate::words::{CameraId, PersonName, Plate, Probability, RecordId, State, UnitId};
+use crate::passage::DrawnLanes;
+use crate::words::{CameraId, LaneName, PersonName, Plate, Probability, RecordId, State, UnitId};
 
 pub use access::{Access, Act, AuditEntry, AuditFilter, Subject};
+pub use lanes::Drawn;
 pub use maintenance::{Deployed, Deployment, ServiceChange, Work};
 pub use settings::{CertificateView, Configuration};
 pub use stored::{Counted, Purge, Records, Stock, StoredAlert};
@@ -48,6 +51,8 @@ pub trait Unit: Send + Sync + 'static {
     fn aim_picture(&self, camera: &CameraId, which: AimPicture) -> Option<Vec<u8>>;
     /// Makes the present view of a camera its reference, on this person's word.
     fn verify_aim(&self, camera: &CameraId, by: &PersonName) -> Result<(), Refused>;
+    /// Takes the place of the camera's lanes before; reads say from now on in which of these a vehicle was.
+    fn draw_lanes(&self, camera: &CameraId, drawing: DrawnLanes, by: &PersonName) -> Result<(), Refused>;
 
     /// The latest alerts, newest first.
     fn alerts(&self, limit: usize) -> Vec<AlertView>;
@@ -161,6 +166,8 @@ pub struct CameraView {
     pub link: Link,
     /// Frames a second, averaged over a few seconds.
     pub fps: f32,
+    /// The aim was verified anew since its lanes were drawn: somebody must look if they still fit.
+    pub lanes_doubtful: bool,
 }
 
 /// How a camera is aimed, against the references that were taken when a person verified it.
@@ -177,6 +184,11 @@ pub struct AimView {
     pub lanes: Vec<Lane>,
     /// How vehicles pass now against then.
     pub lane_shift: Option<LaneShift>,
+    /// The lanes that a person drew; None where nobody did.
+    pub drawn: Option<Drawn>,
+    pub lanes_doubtful: bool,
+    /// Of today, or since they were drawn: in each drawn lane, then outside all of them. Empty where none are drawn.
+    pub reads_by_lane: Vec<LaneReads>,
 }
 
 /// One of the views that the aim is judged by.
@@ -227,6 +239,8 @@ pub struct PlateInPicture {
     pub state: Option<State>,
     /// Mean length of the upper and lower edge, in pixels of the frame.
     pub width_px: f32,
+    /// The drawn lane that its middle lies in.
+    pub lane: Option<LaneName>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

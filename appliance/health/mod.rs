@@ -36,8 +36,8 @@ pub use metrics::metrics;
 pub use reason::{Reason, Severity};
 pub use references::{Light, Reference, References};
 pub use report::{
-    AimVerified, AnswerReport, BrokerReport, CameraReport, Config, Facts, HealthReport, PlaceReport,
-    RecordReport, ServiceReport,
+    AimVerified, AnswerReport, BrokerReport, CameraReport, Config, Facts, HealthReport, LaneReads,
+    PlaceReport, RecordReport, ServiceReport,
 };
 pub use service::{Change, Damage, Finding, Kept, ReturnRefused, Service, ServiceState, Standing};
 pub use smear::PlateBlur;

@@ -12,7 +12,7 @@ use crate::alert::Verdict;
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
 use crate::record::Loss;
 use crate::system::{ClockStatus, DeviceFacts, Reserve};
-use crate::words::{CameraId, PersonName, Position, PositionSource, UnitId, UnitKind};
+use crate::words::{CameraId, LaneName, PersonName, Position, PositionSource, UnitId, UnitKind};
 
 /// Limits that departments differ in. Section `[health]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -168,6 +168,17 @@ pub struct CameraReport {
     /// What was read in the last whole hour, against what is usual.
     #[serde(default)]
     pub yields: YieldReport,
+    /// In each lane that a person drew, then outside all of them; empty where nobody drew any.
+    #[serde(default)]
+    pub reads_today_by_lane: Vec<LaneReads>,
+}
+
+/// Reads of today in one lane of a camera.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneReads {
+    /// None: outside all lanes.
+    pub lane: Option<LaneName>,
+    pub reads: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,6 +17,7 @@ fn camera(name: &str, streaming: bool) -> CameraReport {
         frames_skipped: 0,
         canary: None,
         yields: YieldReport::default(),
+        reads_today_by_lane: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sightings to reads: one read for each vehicle passage.
 //!
-//! Owns the following of plates through frames and the vote over their sightings. Must not know how a
+//! Owns the following of plates through frames, the vote over their sightings, and the lanes that they pass in. Must not know how a
 //! plate was found, nor what becomes of a read.
 //!
 //! A vehicle's read is told twice under one id: *early*, as soon as its vote is sure or its plate is out of sight, so
@@ -8,12 +8,18 @@
 //! to keep.
 
 mod config;
+mod course;
 mod kinship;
+#[cfg(test)]
+mod lane_simulation;
+mod lanes;
 mod passages;
 #[cfg(test)]
 mod simulation;
 mod track;
 mod vote;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -22,6 +28,8 @@ use crate::vision::Corners;
 use crate::words::{CameraId, Candidate, Moment, Reading, RecordId, StateReading};
 
 pub use config::Config;
+pub use course::{Course, Direction};
+pub use lanes::{DrawnLane, DrawnLanes, LANES_MAX, LaneError, OUTLINE, Point, Travel};
 pub use passages::{Counts, Passages};
 
 /// What is known of a vehicle that passes.
@@ -60,6 +68,8 @@ pub struct Read {
     pub candidates: Vec<Candidate>,
     pub sightings: u32,
     pub direction: Direction,
+    /// The drawn lane in which the plate's middle was seen most; None outside all lanes.
+    pub lane: Option<Arc<DrawnLane>>,
     /// Of the best sighting:
     pub corners: Corners,
     pub width_px: f32,
@@ -68,12 +78,12 @@ pub struct Read {
     pub scene: Frame,
 }
 
-/// Which way the plate moved through the picture, judged by its width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    Approaching,
-    Receding,
-    Standing,
-    Unknown,
+impl Read {
+    pub fn course(&self) -> Course {
+        Course {
+            lane: self.lane.as_ref().map(|lane| lane.name().clone()),
+            lane_travel: self.lane.as_ref().and_then(|lane| lane.travel()),
+            direction: self.direction,
+        }
+    }
 }

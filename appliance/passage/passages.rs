@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::track::{Stage, Track};
-use super::{Config, Read, Verdict};
+use super::{Config, DrawnLanes, Read, Verdict};
 use crate::capture::Frame;
 use crate::vision::Sighting;
 use crate::words::{Moment, Reading};
@@ -15,6 +15,7 @@ const LONE_FLOOR: f64 = 0.8;
 /// Follows the vehicles of one camera.
 pub struct Passages {
     config: Config,
+    lanes: DrawnLanes,
     tracks: Vec<Track>,
     told: Vec<Told>,
     counts: Counts,
@@ -40,7 +41,18 @@ struct Told {
 
 impl Passages {
     pub fn new(config: Config) -> Self {
-        Self { config, tracks: Vec::new(), told: Vec::new(), counts: Counts::default() }
+        Self {
+            config,
+            lanes: DrawnLanes::default(),
+            tracks: Vec::new(),
+            told: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// From now on vehicles pass in these lanes.
+    pub fn draw(&mut self, lanes: DrawnLanes) {
+        self.lanes = lanes;
     }
 
     /// Takes what one frame showed, possibly nothing.
@@ -49,9 +61,10 @@ impl Passages {
         let scene = || detached.get_or_init(|| frame.detached()).clone();
         let continued = self.assign(&sightings, &frame.taken);
         for (sighting, track) in sightings.into_iter().zip(continued) {
+            let lane = self.lanes.at_pixel(sighting.corners.centre(), frame.luma()).cloned();
             match track {
-                Some(track) => self.tracks[track].go_on(sighting, frame.taken, scene),
-                None => self.tracks.push(Track::begin(sighting, frame.taken, scene())),
+                Some(track) => self.tracks[track].go_on(sighting, frame.taken, lane, scene),
+                None => self.tracks.push(Track::begin(sighting, frame.taken, lane, scene())),
             }
         }
         let mut verdicts = self.tell_early(&frame.taken);

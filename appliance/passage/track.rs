@@ -1,10 +1,12 @@
 //! One vehicle, followed through frames.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::kinship::{contradict, kinship, likeness};
+use super::lanes::LaneCount;
 use super::vote::{Vote, quality};
-use super::{Direction, Read};
+use super::{Direction, DrawnLane, Read};
 use crate::capture::Frame;
 use crate::vision::{Corners, Sighting};
 use crate::words::{Moment, Probability, Reading, RecordId};
@@ -38,6 +40,7 @@ pub(super) struct Track {
     pub last: Moment,
     pub sightings: u32,
     pub vote: Vote,
+    lanes: LaneCount,
     motion: Motion,
     trend: Trend,
     best: Best,
@@ -85,8 +88,10 @@ impl Stage {
 }
 
 impl Track {
-    /// `scene` is the frame of the sighting, detached.
-    pub fn begin(sighting: Sighting, taken: Moment, scene: Frame) -> Self {
+    /// `scene` is the frame of the sighting, detached; `lane` the one that it shows the plate in.
+    pub fn begin(sighting: Sighting, taken: Moment, lane: Option<Arc<DrawnLane>>, scene: Frame) -> Self {
+        let mut lanes = LaneCount::default();
+        lanes.add(lane);
         let centre = sighting.corners.centre();
         let width = sighting.width_px;
         Self {
@@ -95,6 +100,7 @@ impl Track {
             first: taken,
             last: taken,
             sightings: 1,
+            lanes,
             motion: Motion { centre, velocity: (0.0, 0.0), width },
             trend: Trend { first_width: width, first_centre: centre, width },
             best: Best::of(&sighting, scene),
@@ -117,7 +123,14 @@ impl Track {
     }
 
     /// `scene` gives the sighting's frame, detached; it is asked for only if it is worth keeping.
-    pub fn go_on(&mut self, sighting: Sighting, taken: Moment, scene: impl FnOnce() -> Frame) {
+    pub fn go_on(
+        &mut self,
+        sighting: Sighting,
+        taken: Moment,
+        lane: Option<Arc<DrawnLane>>,
+        scene: impl FnOnce() -> Frame,
+    ) {
+        self.lanes.add(lane);
         self.motion.go_on(&sighting, taken.since(&self.last));
         self.trend.go_on(&sighting, self.sightings);
         self.last = taken;
@@ -155,6 +168,7 @@ impl Track {
             candidates,
             sightings: self.sightings,
             direction: self.trend.direction(self.sightings, self.motion.centre),
+            lane: self.lanes.most(),
             corners: self.best.corners,
             width_px: self.best.width_px,
             sharpness: self.best.sharpness,

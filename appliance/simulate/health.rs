@@ -131,6 +131,7 @@ impl Health {
             frames_skipped: 0,
             canary: None,
             yields: YieldReport::default(),
+            reads_today_by_lane: Vec::new(),
         };
         HealthReport {
             unit: self.unit.clone(),

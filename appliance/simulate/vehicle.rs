@@ -90,6 +90,7 @@ impl Vehicle {
             candidates,
             sightings: 14,
             direction: Direction::Approaching,
+            lane: None,
             corners: sighting.corners,
             width_px: sighting.width_px,
             sharpness: sighting.sharpness,

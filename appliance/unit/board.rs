@@ -93,6 +93,7 @@ mod tests {
     use super::*;
     use crate::alert::Hit;
     use crate::hotlist::{Category, Entry, ListVersion, Listed, Match, MatchKind, StateAgreement};
+    use crate::passage::Course;
     use crate::words::{CameraId, ListName, Plate, Probability, UnitId};
 
     fn posted(category: Category, seconds: u64) -> Posted {
@@ -112,6 +113,7 @@ mod tests {
             doubtful: vec![],
             state: None,
             state_confidence: None,
+            course: Course::default(),
             level: entry.level(),
             hit: Hit::Full,
             matched: Match {

@@ -195,7 +195,8 @@ impl Evidence {
         let mut records = vec![record(Kind::Read, read.id, None, read, hit, body)];
         records.extend(pictures.iter().map(|picture| picture.record(read.id, read, hit)));
         self.store(records, "read");
-        self.tally.read(read.last_seen.wall);
+        let lane = read.lane.as_ref().map(|lane| lane.name());
+        self.tally.read(read.last_seen.wall, &read.camera, lane);
         if let Some(glance) = Glance::of(read) {
             self.tell(News::Read(glance));
         }

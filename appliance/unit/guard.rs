@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::error;
 
@@ -24,13 +25,13 @@ use crate::audit::{Audit, Event, Who};
 use crate::capture::{Capture, LinkState};
 use crate::delivery::LinkStatus;
 use crate::health::{
-    AimVerified, BrokerReport, CameraReport, Config, Damage, Facts, Finding, HealthReport, Reason,
+    AimVerified, BrokerReport, CameraReport, Config, Damage, Facts, Finding, HealthReport, LaneReads, Reason,
     RecordReport,
 };
 use crate::hotlist::Hotlist;
 use crate::record::{Loss, Records};
 use crate::system::{Clock, ClockStatus, Device, DeviceFacts, ServiceManager};
-use crate::words::{Moment, UnitId};
+use crate::words::{LaneName, Moment, UnitId};
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -135,7 +136,8 @@ impl Guard {
     fn report(&mut self, device: DeviceFacts, now: Moment) -> HealthReport {
         let counts = self.records.counts();
         let tally = self.tally.counts(now.wall);
-        let cameras: Vec<CameraReport> = self.cameras.iter().map(|camera| camera.report(now)).collect();
+        let cameras: Vec<CameraReport> =
+            self.cameras.iter().map(|camera| camera.report(&self.tally, now)).collect();
         let aimed = cameras.iter().filter_map(|camera| camera.aim_verified.as_ref()).map(|aim| aim.at).max();
         let place = self.place.report(device.motion, aimed, now);
         HealthReport {
@@ -283,7 +285,16 @@ fn sentence(report: &HealthReport) -> String {
 }
 
 impl Watched {
-    fn report(&self, now: Moment) -> CameraReport {
+    /// Empty where nobody has drawn any lanes.
+    pub fn reads_by_lane(&self, tally: &Tally, now: Timestamp) -> Vec<LaneReads> {
+        let Some(drawn) = self.sight.drawn().filter(|drawn| !drawn.lanes.is_empty()) else {
+            return Vec::new();
+        };
+        let names: Vec<LaneName> = drawn.lanes.iter().map(|lane| lane.name().clone()).collect();
+        tally.by_lane(now, &self.sight.camera, &names)
+    }
+
+    fn report(&self, tally: &Tally, now: Moment) -> CameraReport {
         let status = self.capture.status();
         let watch = self.sight.watch();
         let stream = match &status.state {
@@ -317,6 +328,7 @@ impl Watched {
             frames_skipped: self.sight.frames.dropped(),
             canary: self.sight.canary.as_ref().map(Flight::report),
             yields: self.sight.yields().report(),
+            reads_today_by_lane: self.reads_by_lane(tally, now.wall),
         }
     }
 }

@@ -259,6 +259,7 @@ impl Unit {
                 view_angle_deg,
                 watch,
                 yields,
+                saved.lanes(&camera.name)?,
                 canary,
                 clock.as_ref(),
             ));

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::evidence::PictureRef;
 use crate::hotlist::{Match, MatchKind, StateAgreement};
-use crate::passage::{Direction, Read};
+use crate::passage::{Course, Read};
 use crate::system::ClockStatus;
 use crate::words::{CameraId, Candidate, ListName, Position, Probability, RecordId, Slot, State, UnitId};
 
@@ -24,7 +24,8 @@ pub struct ReadRecord<'a> {
     pub characters: Vec<Probability>,
     pub state: Option<State>,
     pub state_confidence: Option<Probability>,
-    pub direction: Direction,
+    #[serde(flatten)]
+    pub course: Course,
     pub sightings: u32,
     /// Of the best sighting, in pixels of its frame, clockwise from the plate's top left.
     pub corners: [(f32, f32); 4],
@@ -67,7 +68,7 @@ impl<'a> ReadRecord<'a> {
             characters: characters(read),
             state: state.map(|(state, _)| state),
             state_confidence: state.map(|(_, probability)| probability),
-            direction: read.direction,
+            course: read.course(),
             sightings: read.sightings,
             corners: read.corners.0,
             width_px: read.width_px,

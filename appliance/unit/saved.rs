@@ -1,5 +1,5 @@
-//! What the unit must remember over a restart besides records and lists: latched reasons, verified aims, the last check
-//! of the lists, the deployment.
+//! What the unit must remember over a restart besides records and lists: latched reasons, verified aims, drawn lanes, the
+//! last check of the lists, the deployment.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::answers::Remembered;
 use super::place::Stance;
-use crate::console::{Deployed, ListsChecked};
+use crate::console::{Deployed, Drawn, ListsChecked};
 use crate::crypto::{Digest, SealKey, UnitKey};
 use crate::health::{Kept, Learned, References};
 use crate::system::write_durably;
@@ -83,6 +83,23 @@ impl Saved {
     /// Sealed: a reference is a picture of a street.
     pub fn keep_aim(&self, camera: &CameraId, references: &References) -> Result<(), SavedError> {
         self.seal(&aim_file(camera), aim_context(camera).as_bytes(), references)
+    }
+
+    /// None where nobody has drawn any, or where what was kept does not open; that is moved aside.
+    pub fn lanes(&self, camera: &CameraId) -> Result<Option<Drawn>, SavedError> {
+        Ok(match self.open(&lanes_file(camera), lanes_context(camera).as_bytes())? {
+            Opened::Whole(drawn) => Some(drawn),
+            Opened::Absent => None,
+            Opened::Damaged => {
+                warn!(%camera, "the drawn lanes do not open; reads go without lanes until somebody draws them again");
+                None
+            }
+        })
+    }
+
+    /// Sealed as the aim is: evidence says in which lane a vehicle was.
+    pub fn keep_lanes(&self, camera: &CameraId, drawn: &Drawn) -> Result<(), SavedError> {
+        self.seal(&lanes_file(camera), lanes_context(camera).as_bytes(), drawn)
     }
 
     pub fn stance(&self) -> Result<Option<Stance>, SavedError> {
@@ -195,12 +212,21 @@ fn aim_context(camera: &CameraId) -> String {
     format!("aim 1 {camera}")
 }
 
+fn lanes_file(camera: &CameraId) -> String {
+    format!("lanes-{camera}")
+}
+
+fn lanes_context(camera: &CameraId) -> String {
+    format!("lanes 1 {camera}")
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
 
     use super::*;
     use crate::health::{Reason, Standing};
+    use crate::words::PersonName;
 
     #[test]
     fn latched_reasons_come_back_and_damage_is_told() {
@@ -222,5 +248,23 @@ mod tests {
         stranger.keep_service(&Kept::default()).unwrap();
         assert_eq!(saved.service().unwrap(), KeptState::Damaged);
         assert!(folder.path().join("service.damaged").exists(), "what was there is kept");
+    }
+    #[test]
+    fn lanes_come_back_for_their_own_camera() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved::new(folder.path(), &UnitKey::generate());
+        let camera = |name: &str| CameraId::parse(name).unwrap();
+        let lanes = r#"[{"name":"exit","travel":"away","outline":[[0.1,0.1],[0.9,0.1],[0.5,0.9]]}]"#;
+        let drawn = Drawn {
+            lanes: serde_json::from_str(lanes).unwrap(),
+            by: PersonName::parse("Tess Grant").unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            aim: None,
+        };
+        assert_eq!(saved.lanes(&camera("north")).unwrap(), None);
+        saved.keep_lanes(&camera("north"), &drawn).unwrap();
+        assert_eq!(saved.lanes(&camera("north")).unwrap(), Some(drawn));
+        std::fs::copy(folder.path().join("lanes-north"), folder.path().join("lanes-south")).unwrap();
+        assert_eq!(saved.lanes(&camera("south")).unwrap(), None, "another camera's lanes do not open");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
@@ -13,9 +14,9 @@ use super::canary::{CanaryEye, CanaryRead, Flight};
 use super::live;
 use super::pulse::Pulse;
 use crate::capture::{Frame, Latest};
-use crate::console::LivePicture;
+use crate::console::{Drawn, LivePicture};
 use crate::health::{CameraWatch, Passed, UNSURE_BELOW, YieldWatch};
-use crate::passage::{self, Passages, Verdict};
+use crate::passage::{self, DrawnLanes, Passages, Verdict};
 use crate::system::Clock;
 use crate::vision::{Corners, MotionGate, Sighting, Vision};
 use crate::words::{CameraId, Moment};
@@ -44,6 +45,7 @@ pub struct Sight {
     /// Since it was last taken.
     passed: Mutex<Passed>,
     yields: Mutex<YieldWatch>,
+    drawn: Mutex<Option<Drawn>>,
     live: watch::Sender<Option<Arc<LivePicture>>>,
     look_micros: AtomicU32,
     stop: AtomicBool,
@@ -55,6 +57,7 @@ impl Sight {
         view_angle_deg: Option<f32>,
         watch: CameraWatch,
         yields: YieldWatch,
+        drawn: Option<Drawn>,
         canary: Option<Flight>,
         clock: &dyn Clock,
     ) -> Self {
@@ -67,6 +70,7 @@ impl Sight {
             watch: Mutex::new(watch),
             passed: Mutex::default(),
             yields: Mutex::new(yields),
+            drawn: Mutex::new(drawn),
             live: watch::Sender::new(None),
             look_micros: AtomicU32::new(0),
             stop: AtomicBool::new(false),
@@ -105,6 +109,31 @@ impl Sight {
     /// The check of this camera's yield.
     pub fn yields(&self) -> MutexGuard<'_, YieldWatch> {
         self.yields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lanes that a person drew, if anybody did.
+    pub fn drawn(&self) -> Option<Drawn> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets vehicles pass in these lanes from the next frame on.
+    pub fn draw(&self, drawn: Drawn) {
+        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = Some(drawn);
+    }
+
+    /// When the aim in force was verified.
+    pub fn aim_verified(&self) -> Option<Timestamp> {
+        self.watch().references().map(|verified| verified.at)
+    }
+
+    /// Whether a person must look if the drawn lanes still fit.
+    pub fn lanes_doubtful(&self) -> bool {
+        let aim = self.aim_verified();
+        self.drawn().is_some_and(|drawn| drawn.is_doubtful(aim))
+    }
+
+    fn lanes(&self) -> DrawnLanes {
+        self.drawn().map(|drawn| drawn.lanes).unwrap_or_default()
     }
 
     fn count(&self, eye: &mut Eye, verdicts: &[Verdict]) {
@@ -194,16 +223,18 @@ impl Sight {
         self.watch().see_plates(frame, &sightings);
         let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
         self.look_micros.store(micros, Ordering::Relaxed);
+        let lanes = self.lanes();
         if is_watched && eye.shown.is_none_or(|last| frame.taken.since(&last) >= LIVE_EVERY) {
             eye.shown = Some(frame.taken);
-            self.show(frame, &sightings);
+            self.show(frame, &sightings, &lanes);
         }
         eye.seen = sightings.iter().map(|sighting| sighting.corners).collect();
+        eye.passages.draw(lanes);
         eye.passages.see(frame, sightings)
     }
 
-    fn show(&self, frame: &Frame, sightings: &[Sighting]) {
-        match live::picture(frame, sightings, self.view_angle_deg) {
+    fn show(&self, frame: &Frame, sightings: &[Sighting], lanes: &DrawnLanes) {
+        match live::picture(frame, sightings, lanes, self.view_angle_deg) {
             Ok(picture) => {
                 self.live.send_replace(Some(Arc::new(picture)));
             }

@@ -1,5 +1,6 @@
 //! The unit as the console sees it.
 
+mod lanes;
 mod logbook;
 pub mod settings;
 mod stored;
@@ -38,6 +39,7 @@ use crate::health::{HealthReport, Reference, ServiceState, metrics};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
 };
+use crate::passage::DrawnLanes;
 use crate::record::{Kind, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
 use crate::words::{CameraId, PersonName, RecordId, UnitId, UnitKind};
@@ -121,13 +123,18 @@ impl console::Unit for Window {
     }
 
     fn aims(&self) -> Vec<AimView> {
-        self.cameras.iter().map(Watched::aim).collect()
+        let now = self.clock.now().wall;
+        self.cameras.iter().map(|camera| camera.aim(&self.tally, now)).collect()
     }
 
     fn verify_aim(&self, camera: &CameraId, by: &PersonName) -> Result<(), Refused> {
         let named = |watched: &&Watched| watched.sight.camera == *camera;
         let watched = self.cameras.iter().find(named);
         self.take_reference(watched.ok_or_else(|| Refused(format!("There is no camera {camera}.")))?, by)
+    }
+
+    fn draw_lanes(&self, camera: &CameraId, drawing: DrawnLanes, by: &PersonName) -> Result<(), Refused> {
+        lanes::draw(self, camera, drawing, by)
     }
 
     fn aim_picture(&self, camera: &CameraId, which: AimPicture) -> Option<Vec<u8>> {
@@ -513,10 +520,13 @@ impl Window {
 }
 
 impl Watched {
-    fn aim(&self) -> AimView {
+    fn aim(&self, tally: &Tally, now: Timestamp) -> AimView {
+        let drawn = self.sight.drawn();
+        let reads_by_lane = self.reads_by_lane(tally, now);
         let watch = self.sight.watch();
         let view = watch.view();
         let references = watch.references();
+        let verified = references.map(|verified| verified.at);
         let shown =
             |view: &Reference| ReferenceView { light: view.light, at: view.at, learned: view.learned };
         AimView {
@@ -526,6 +536,9 @@ impl Watched {
             displacement: view.displacement,
             lanes: references.map(|all| all.lanes().known().to_vec()).unwrap_or_default(),
             lane_shift: view.lanes,
+            lanes_doubtful: drawn.as_ref().is_some_and(|drawn| drawn.is_doubtful(verified)),
+            drawn,
+            reads_by_lane,
         }
     }
 
@@ -539,7 +552,8 @@ impl Watched {
             LinkState::Ended => (false, 0.0, Some("Its pictures have come to their end.".to_owned())),
         };
         let link = Link { up, since: status.since.wall, trouble };
-        CameraView { camera: self.sight.camera.clone(), link, fps }
+        let lanes_doubtful = self.sight.lanes_doubtful();
+        CameraView { camera: self.sight.camera.clone(), link, fps, lanes_doubtful }
     }
 }
 

@@ -8,6 +8,8 @@ pub enum NameError {
     Token(String),
     #[error("{0:?} is not a person's name: use 1 to 100 printable characters")]
     Person(String),
+    #[error("{0:?} is not a lane's name: use 1 to 16 letters, digits, spaces, '-' and '_'")]
+    Lane(String),
 }
 
 macro_rules! token_names {
@@ -122,6 +124,49 @@ impl From<PersonName> for String {
 }
 
 impl std::fmt::Display for PersonName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What people call a lane: "1", "left", "exit 4".
+///
+/// 1 to 16 of `A-Za-z0-9 _-`, without spaces around it: short enough to be written into a picture and into every read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LaneName(String);
+
+impl LaneName {
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let text = text.trim();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'-');
+        if (1..=16).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError::Lane(text.chars().take(40).collect()))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LaneName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<LaneName> for String {
+    fn from(name: LaneName) -> Self {
+        name.0
+    }
+}
+
+impl std::fmt::Display for LaneName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(&self.0)
     }

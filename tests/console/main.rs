@@ -3,6 +3,7 @@
 
 mod browser;
 mod client;
+mod lanes;
 mod tool;
 mod twin;
 
@@ -156,6 +157,8 @@ const WHO: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/cameras/{camera}/picture", "toa"),
     ("GET", "/api/v1/cameras/{camera}/view/{which}", "toa"),
     ("POST", "/api/v1/cameras/{camera}/verification", "ta"),
+    ("GET", "/api/v1/cameras/{camera}/lanes", "toa"),
+    ("POST", "/api/v1/cameras/{camera}/lanes", "ta"),
     ("GET", "/api/v1/alerts", "oa"),
     ("GET", "/api/v1/alerts/news", "oa"),
     ("GET", "/api/v1/alerts/{id}", "oa"),

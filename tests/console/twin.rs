@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use milepost::alert::Alert;
 use milepost::capture::Plane;
 use milepost::console::{self, *};
-use milepost::health::{Coaching, Displacement, Light};
+use milepost::health::{Coaching, Displacement, LaneReads, Light};
 use milepost::hotlist::{
     Act, Category, End, Ended, Entry, Freshness, ListSummary, Listed, ManualEntry, ManualRemoval,
     ManualSummary, Text, Told,
 };
+use milepost::passage::DrawnLanes;
 use milepost::vision::Corners;
 use milepost::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
 use opencv::core::{CV_8UC3, Mat, Point, Rect, Scalar, Size, Vector};
@@ -32,6 +33,7 @@ pub struct Twin {
     pub work: Mutex<Vec<String>>,
     pub trial: Mutex<Option<String>>,
     pub deployed: Mutex<Option<Deployed>>,
+    pub drawn: Mutex<Option<Drawn>>,
     /// The record of the one stored alert.
     pub stored: RecordId,
     pictures: watch::Sender<Option<Arc<LivePicture>>>,
@@ -52,6 +54,7 @@ impl Twin {
             work: Mutex::default(),
             trial: Mutex::default(),
             deployed: Mutex::default(),
+            drawn: Mutex::default(),
             stored: RecordId::new(),
             pictures: watch::Sender::new(None),
             newest: watch::Sender::new(newest),
@@ -112,6 +115,7 @@ impl Unit for Twin {
     }
 
     fn aims(&self) -> Vec<AimView> {
+        let drawn = lock(&self.drawn).clone();
         vec![AimView {
             camera: CameraId::parse("north").unwrap(),
             verified: Some((PersonName::parse("Dana Ruiz").unwrap(), NOW)),
@@ -127,7 +131,15 @@ impl Unit for Twin {
             }),
             lanes: Vec::new(),
             lane_shift: None,
+            lanes_doubtful: drawn.as_ref().is_some_and(|drawn| drawn.is_doubtful(Some(NOW))),
+            reads_by_lane: drawn.as_ref().map(reads_by_lane).unwrap_or_default(),
+            drawn,
         }]
+    }
+
+    fn draw_lanes(&self, _: &CameraId, lanes: DrawnLanes, by: &PersonName) -> Result<(), Refused> {
+        *lock(&self.drawn) = Some(Drawn { lanes, by: by.clone(), at: NOW, aim: Some(NOW) });
+        Ok(())
     }
 
     fn verify_aim(&self, camera: &CameraId, by: &PersonName) -> Result<(), Refused> {
@@ -347,6 +359,11 @@ impl Unit for Twin {
     }
 }
 
+fn reads_by_lane(drawn: &Drawn) -> Vec<LaneReads> {
+    let names = drawn.lanes.iter().map(|lane| Some(lane.name().clone()));
+    names.chain([None]).zip(1..).map(|(lane, number)| LaneReads { lane, reads: 37 * number }).collect()
+}
+
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
@@ -378,7 +395,12 @@ fn overview() -> Overview {
             since: before(7300),
             by: None,
         },
-        cameras: vec![CameraView { camera: CameraId::parse("north").unwrap(), link: up(184_000), fps: 14.9 }],
+        cameras: vec![CameraView {
+            camera: CameraId::parse("north").unwrap(),
+            link: up(184_000),
+            fps: 14.9,
+            lanes_doubtful: false,
+        }],
         reads_today: 18_515,
         alerts_today: 14,
         alerts_open: 2,
@@ -423,7 +445,7 @@ fn alert(
     let alert: Alert = serde_json::from_value(json!({
         "id": RecordId::new(), "revision": 1, "unit": "barrel-7", "camera": "north", "seen": before(seconds_ago),
         "read": RecordId::new(), "text": plate, "confidence": probability, "doubtful": doubtful,
-        "state": "ma", "state_confidence": 0.93, "level": level, "hit": hit,
+        "state": "ma", "state_confidence": 0.93, "lane": "2", "direction": "receding", "level": level, "hit": hit,
         "matched": {
             "entry": entry, "kind": kind, "probability": probability, "read_as": plate, "state": "equal",
             "list": {"list": "state-stolen", "version": 2107, "issued": before(11_700)},
@@ -490,6 +512,7 @@ fn picture(step: i32) -> LivePicture {
         confidence: Probability::new(0.97).unwrap(),
         state: Some(State::Ma),
         width_px: 190.0,
+        lane: None,
     }];
     let grey = vec![130; (width * height) as usize];
     let luma = Plane { data: &grey, width: width as usize, height: height as usize, stride: width as usize };

@@ -13,7 +13,8 @@ use crate::console::desk::Desk;
 use crate::console::gate::Visit;
 use crate::console::unit::{AimPicture, AimView, Overview, Unit};
 use crate::health::{Light, WIDTH_MOVING_PX, WIDTH_STANDING_PX};
-use crate::words::CameraId;
+use crate::passage::DrawnLanes;
+use crate::words::{CameraId, PersonName};
 
 /// Past this roll readers fail (Axxon's and Paxton's guides).
 const ROLL_MAX_DEGREES: f32 = 10.0;
@@ -75,11 +76,28 @@ pub async fn verify(
     Extension(visit): Extension<Visit>,
     Path(camera): Path<CameraId>,
 ) -> Result<Response, Failure> {
-    let known = |unit: &dyn Unit, camera: &CameraId| unit.aims().iter().any(|aim| aim.camera == *camera);
     let verify = move |unit: &dyn Unit| match known(unit, &camera) {
         true => unit.verify_aim(&camera, &visit.person.name).map_err(Failure::from),
         false => Err(Failure::NotFound),
     };
     desk.ask(verify).await??;
     Ok(see("/aim"))
+}
+
+/// Puts these in the place of the camera's lanes.
+pub async fn draw(
+    desk: &Arc<Desk>,
+    camera: CameraId,
+    lanes: DrawnLanes,
+    by: PersonName,
+) -> Result<(), Failure> {
+    let draw = move |unit: &dyn Unit| match known(unit, &camera) {
+        true => unit.draw_lanes(&camera, lanes, &by).map_err(Failure::from),
+        false => Err(Failure::NotFound),
+    };
+    desk.ask(draw).await?
+}
+
+fn known(unit: &dyn Unit, camera: &CameraId) -> bool {
+    unit.aims().iter().any(|aim| aim.camera == *camera)
 }

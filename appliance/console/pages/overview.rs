@@ -110,6 +110,7 @@ mod tests {
                 camera: CameraId::parse("north").unwrap(),
                 link: up.clone(),
                 fps: 15.0,
+                lanes_doubtful: false,
             }],
             reads_today: 0,
             alerts_today: 0,
