@@ -1,2 +1,2 @@
-# milepost-grub.cfg takes the disk that it was started from out of $root.
-GRUB_BUILDIN:append:milepost = " regexp"
+# milepost-grub.cfg takes the disk that it was started from out of $root, and starts anew where a system has no kernel.
+GRUB_BUILDIN:append:milepost = " reboot regexp"

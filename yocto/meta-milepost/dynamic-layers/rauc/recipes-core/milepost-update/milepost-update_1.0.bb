@@ -6,7 +6,6 @@ LICENSE = "Apache-2.0"
 LIC_FILES_CHKSUM = "file://${COREBASE}/meta/files/common-licenses/Apache-2.0;md5=89aea4e17d99a7cacdbeed46a0096b10"
 
 SRC_URI = "\
-    file://fw_env.config \
     file://milepost-good \
     file://milepost-good.service \
     file://milepost-good.timer \
@@ -30,15 +29,9 @@ do_install() {
     install -m 0644 ${S}/milepost-update.rules ${D}${nonarch_libdir}/udev/rules.d/71-milepost-update.rules
 }
 
-do_install:append:raspberrypi5() {
-    install -D -m 0644 ${S}/fw_env.config ${D}${sysconfdir}/fw_env.config
-}
-
 SYSTEMD_SERVICE:${PN} = "milepost-good.timer"
 SYSTEMD_AUTO_ENABLE:${PN} = "enable"
 
 FILES:${PN} += "${nonarch_libdir}/udev ${systemd_system_unitdir}"
 
-RDEPENDS:${PN} = "rauc util-linux-mount"
-RDEPENDS:${PN}:append:qemux86-64 = " grub-editenv"
-RDEPENDS:${PN}:append:raspberrypi5 = " libubootenv-bin"
+RDEPENDS:${PN} = "milepost-system rauc rauc-conf rauc-service systemd-extra-utils util-linux-mount"

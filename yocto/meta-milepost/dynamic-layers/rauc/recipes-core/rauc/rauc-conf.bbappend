@@ -11,11 +11,13 @@ python () {
         raise bb.parse.SkipRecipe("set MILEPOST_UPDATE_AUTHORITY to the certificate of whoever signs updates")
 }
 
+# meta-rauc's own place for both has moved between series (/etc/rauc, /usr/lib/rauc), so they are filled in where it put them.
 do_install:append:milepost() {
+    keyring=$(find ${D} -type f -name ${RAUC_KEYRING_FILE})
     find ${D} -name system.conf -exec sed -i \
         -e 's|@LOADER@|${MILEPOST_LOADER}|' \
         -e 's|@LOADER_LINES@|${MILEPOST_LOADER_LINES}|' \
         -e 's|@MACHINE@|${MACHINE}|' \
-        -e 's|@KEYRING@|${RAUC_KEYRING_FILE}|' \
+        -e "s|@KEYRING@|${keyring#${D}}|" \
         -e 's|@VERSION@|${MILEPOST_VERSION}|' {} +
 }
