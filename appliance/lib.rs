@@ -20,6 +20,7 @@ pub mod hotlist;
 pub mod passage;
 pub mod receive;
 pub mod record;
+pub mod roster;
 pub mod simulate;
 pub mod system;
 pub mod unit;

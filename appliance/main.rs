@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
-use milepost::commands::{audit, check, command, demo, enroll, hotlist, read, receive, run, simulate};
+use milepost::commands::{
+    audit, check, command, demo, enroll, hotlist, read, receive, roster, run, simulate,
+};
 use milepost::crypto::Module;
 use milepost::delivery::tls;
 use milepost::system;
@@ -29,6 +31,7 @@ enum Command {
     Hotlist(hotlist::Command),
     #[command(name = "command")]
     Order(command::CommandArgs),
+    Roster(roster::RosterArgs),
     Receive(receive::ReceiveArgs),
     Simulate(simulate::SimulateArgs),
     Enroll(enroll::EnrollArgs),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Hotlist(command) => hotlist::run(command).map(|()| ExitCode::SUCCESS),
         Command::Order(args) => args.run(),
+        Command::Roster(args) => args.run(),
         Command::Receive(args) => receive::run(args).map(|()| ExitCode::SUCCESS),
         Command::Simulate(args) => simulate::run(&args),
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),

@@ -3,7 +3,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Digest, KeyId};
-use crate::words::{CameraId, ListName, PersonName, RecordId, UnitId};
+use crate::words::{CameraId, ListName, PersonName, RecordId, RosterName, UnitId};
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +158,31 @@ pub enum Event {
         until: Timestamp,
     },
     ManualMessageRefused {
+        why: String,
+    },
+    /// From the department: who may sign in. What it changed is told behind it.
+    RosterTaken {
+        roster: RosterName,
+        version: u64,
+        /// That it is signed by, of those that this unit was given.
+        keys: Vec<KeyId>,
+        people: u64,
+    },
+    /// What a roster did to these accounts.
+    AccountsChanged {
+        roster: RosterName,
+        version: u64,
+        what: String,
+        accounts: Vec<PersonName>,
+    },
+    RosterRefused {
+        roster: RosterName,
+        why: String,
+    },
+    /// The one that is held does not count any more: nobody of it may sign in.
+    RosterRests {
+        roster: RosterName,
+        version: u64,
         why: String,
     },
     ServiceStateChanged(ServiceChange),

@@ -12,7 +12,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::crypto::Digest;
 use crate::words::{UnitId, UnitKind};
-use crate::{alert, capture, command, console, delivery, health, hotlist, passage, record, system, vision};
+use crate::{
+    alert, capture, command, console, delivery, health, hotlist, passage, record, roster, system, vision,
+};
 
 pub use mistake::{ConfigError, Mistake, parse};
 pub use source::Source;
@@ -36,6 +38,8 @@ pub struct Config {
     pub hotlist: hotlist::Config,
     #[serde(default)]
     pub command: command::Config,
+    #[serde(default)]
+    pub roster: Option<roster::Config>,
     #[serde(default)]
     pub alert: alert::Config,
     #[serde(default)]

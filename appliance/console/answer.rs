@@ -89,9 +89,12 @@ impl From<AccountsError> for Failure {
             E::Write { source, .. } => Self::Refused(format!(
                 "Accounts and passwords cannot be changed now: the disk takes no writes ({source}). Signing in works."
             )),
-            E::Name(_) | E::Taken(_) | E::Nobody(_) | E::LastAdministrator(_) | E::Weak(_) => {
-                Self::Refused(sentence(&error.to_string()))
-            }
+            E::Name(_)
+            | E::Taken(_)
+            | E::Nobody(_)
+            | E::FromDepartment(_)
+            | E::LastAdministrator(_)
+            | E::Weak(_) => Self::Refused(sentence(&error.to_string())),
         }
     }
 }

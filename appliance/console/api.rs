@@ -92,9 +92,12 @@ pub async fn set_up(
 }
 
 async fn begin_session(reception: &Reception, person: Person, peer: SocketAddr, act: Act) -> Answer {
+    let Some(token) = reception.begin_session(&person).await? else {
+        entrance::tell_refusal(reception, Some(person.name), false, peer.ip()).await?;
+        return Err(Failure::SignInFirst);
+    };
     reception.audit(&person, peer.ip(), act).await?;
     let told_of = json!({ "name": person.name, "role": person.role });
-    let token = reception.sessions().begin(person, reception.clock.now());
     told(json!({ "token": token, "person": told_of }))
 }
 

@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, Form, FromRequest, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use futures_util::{TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::accounts::Person;
@@ -68,7 +69,11 @@ async fn admit(
         (Allowed::Roles(roles), Some(session)) => {
             let person = &session.person;
             let answer = if roles.contains(&person.role) {
-                as_person(rule, session, from, request, next).await
+                let answer = as_person(rule, session, from, request, next);
+                let Some(answer) = while_signed_in(rule, session, answer).await else {
+                    return at_the_door(rule.kind);
+                };
+                answer
             } else {
                 Err(Failure::Forbidden)
             };
@@ -86,8 +91,6 @@ async fn admit(
             }
             answer
         }
-        (Allowed::Roles(_), None) if rule.kind == Kind::Page => Ok(see("/sign-in")),
-        (Allowed::Roles(_), None) if rule.kind.is_api() => Err(Failure::SignInFirst),
         (Allowed::Roles(_), None) if rule.kind == Kind::Scrape => {
             if reception.metrics_token.admits(request.headers()) {
                 Ok(next.run(request).await)
@@ -97,8 +100,50 @@ async fn admit(
                 Err(Failure::TooManyTries)
             }
         }
-        (Allowed::Roles(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
+        (Allowed::Roles(_), None) => at_the_door(rule.kind),
     }
+}
+
+/// For who is not signed in, or not any more.
+fn at_the_door(kind: Kind) -> Result<Response, Failure> {
+    match kind {
+        Kind::Page => Ok(see("/sign-in")),
+        Kind::Ask | Kind::Order => Err(Failure::SignInFirst),
+        Kind::Data | Kind::Screen | Kind::Scrape | Kind::Form => Ok(StatusCode::UNAUTHORIZED.into_response()),
+    }
+}
+
+/// The answer, unless the session ends first, as when the account is disabled: what waits for news then ends, and so does what
+/// is still being sent. What changes something is done to its end, and written down.
+async fn while_signed_in(
+    rule: Rule,
+    session: &Session,
+    answer: impl Future<Output = Result<Response, Failure>>,
+) -> Option<Result<Response, Failure>> {
+    if matches!(rule.kind, Kind::Form | Kind::Order) {
+        return Some(answer.await);
+    }
+    let answer = tokio::select! {
+        answer = answer => answer,
+        () = session.ended() => return None,
+    };
+    let is_whole = |answer: &Response| answer.body().size_hint().exact().is_some();
+    Some(
+        answer.map(
+            |answer| if is_whole(&answer) { answer } else { answer.map(|body| cut_with(session, body)) },
+        ),
+    )
+}
+
+/// The rest of a long answer is not sent to who has been signed out: it breaks off, so that nobody takes it for whole.
+fn cut_with(session: &Session, body: Body) -> Body {
+    let (blocks, over) = (body.into_data_stream(), Box::pin(session.ended()));
+    Body::from_stream(stream::try_unfold((blocks, over), |(mut blocks, mut over)| async move {
+        tokio::select! {
+            block = blocks.try_next() => Ok(block?.map(|block| (block, (blocks, over)))),
+            () = &mut over => Err(axum::Error::new("signed out")),
+        }
+    }))
 }
 
 /// Sign-in and set-up write down their own story: it depends on the proof.
@@ -218,7 +263,13 @@ fn shown_path(request: &Request) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
+
     use super::*;
+    use crate::console::accounts::Role;
+    use crate::console::sessions::Sessions;
+    use crate::system::{Clock, SystemClock};
+    use crate::words::PersonName;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
@@ -236,5 +287,20 @@ mod tests {
         assert!(!same_origin(&headers(&[host, ("origin", "http://10.1.1.1:8443")])));
         assert!(!same_origin(&headers(&[host, ("origin", "null"), ("sec-fetch-site", "cross-site")])));
         assert!(!same_origin(&headers(&[host, ("sec-fetch-site", "same-site")])));
+    }
+
+    #[test]
+    fn a_long_answer_breaks_off_when_its_reader_is_signed_out() {
+        let name = PersonName::parse("Jo Hill").unwrap();
+        let person = Person { name: name.clone(), role: Role::Administrator };
+        let (mut sessions, now) = (Sessions::default(), SystemClock::new().now());
+        let token = sessions.begin(person, now);
+        let session = sessions.look(&token, true, now).unwrap();
+        let begun = stream::iter([Ok::<_, std::io::Error>("first")]).chain(stream::pending());
+        let mut blocks = cut_with(&session, Body::from_stream(begun)).into_data_stream();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(blocks.try_next()).unwrap().unwrap(), "first");
+        sessions.end_all_of(&name);
+        assert!(runtime.block_on(blocks.try_next()).is_err(), "it does not look whole");
     }
 }

@@ -88,6 +88,8 @@ fn subject_of(what: &serde_json::Value) -> Option<Subject> {
         "service-state-changed" | "aim-verified" | "lanes-drawn" | "maintenance" | "deployed" => {
             Subject::Maintenance
         }
+        "accounts-changed" => Subject::Configuration,
+        _ if event.starts_with("roster-") => Subject::Configuration,
         _ if event.starts_with("alert-") => Subject::Alert,
         _ if event.starts_with("list") || event.starts_with("manual-") => Subject::List,
         _ => return None,

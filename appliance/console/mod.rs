@@ -10,6 +10,7 @@
 //! [place](reception::Place): the department's dashboard stands behind the same one.
 
 mod accounts;
+mod admission;
 pub(crate) mod answer;
 pub(crate) mod api;
 pub(crate) mod certificate;
@@ -43,7 +44,11 @@ use metrics::MetricsToken;
 use port::Port;
 use reception::Reception;
 
-pub use accounts::{Accounts, AccountsError, FAILURES_MAX, OneTimeCode, Role};
+pub use accounts::{
+    Accounts, AccountsError, FAILURES_MAX, GivenSecret, Member, OneTimeCode, Role, Roster, RosterChange,
+    RosterTaken, RosterView,
+};
+pub use admission::Admission;
 pub use certificate::CertificateError;
 pub use routes::{Allowed, Kind, Route, Rule, table as routes};
 pub use unit::{
@@ -126,6 +131,7 @@ pub enum ConsoleError {
 pub struct Console {
     port: Port,
     first_code: Option<OneTimeCode>,
+    admission: Admission,
 }
 
 impl Console {
@@ -153,13 +159,14 @@ impl Console {
             identity.fingerprint.clone(),
             config.metrics_token.clone(),
         ));
+        let admission = Admission::new(reception.clone());
         let desk = Arc::new(Desk::new(unit, reception.clone()));
         let port = Port::open(listen, identity, routes::router(routes::table(), &reception, desk));
         match &first_code {
             Some(code) => label::write(folder, &name, &port.address().to_string(), port.fingerprint(), code),
             None => label::remove(folder),
         }
-        Ok(Self { port, first_code })
+        Ok(Self { port, first_code, admission })
     }
 
     /// Where it listens; tells the port where the configuration said 0.
@@ -175,6 +182,11 @@ impl Console {
     /// The code that makes the first administrator: there once, at first boot, to be printed and forgotten.
     pub fn take_first_code(&mut self) -> Option<OneTimeCode> {
         self.first_code.take()
+    }
+
+    /// For whoever hears from the department who may sign in.
+    pub fn admission(&self) -> Admission {
+        self.admission.clone()
     }
 
     /// Lets open answers end, for two seconds, then stops.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 
-use super::accounts::{Accounts, Person, Role};
+use super::accounts::{Accounts, Person, Role, Roster, RosterChange};
 use super::answer::Failure;
 use super::label;
 use super::metrics::MetricsToken;
@@ -93,6 +93,27 @@ impl Reception {
     ) -> Result<T, Failure> {
         let accounts = self.accounts.clone();
         blocking(move || work(&mut lock(&accounts))).await
+    }
+
+    /// Takes the department's word on who may sign in; whoever may not any more is signed out at once. Blocks.
+    pub fn take_roster(&self, roster: Option<Roster>) -> Vec<(RosterChange, PersonName)> {
+        let taken = lock(&self.accounts).take_roster(roster, self.clock.now().wall);
+        let mut sessions = self.sessions();
+        taken.signed_out.iter().for_each(|name| sessions.end_all_of(name));
+        taken.changes
+    }
+
+    /// Begins a session for somebody who has proved who they are, and gives its token. None where their account was shut
+    /// meanwhile: whoever shuts one ends the sessions that there are, and this one may have come too late for that.
+    pub async fn begin_session(&self, person: &Person) -> Result<Option<String>, Failure> {
+        let now = self.clock.now();
+        let token = self.sessions().begin(person.clone(), now);
+        let person = person.clone();
+        if self.accounts(move |accounts| accounts.admits(&person, now.wall)).await? {
+            return Ok(Some(token));
+        }
+        self.sessions().end(&token);
+        Ok(None)
     }
 
     /// Asks the place on a thread that may block.

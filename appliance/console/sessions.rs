@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use tokio::sync::watch;
 
 use super::accounts::Person;
 use crate::crypto::{hex, random, sha256};
@@ -23,6 +24,7 @@ pub struct Session {
     csrf: String,
     began: Moment,
     used: Moment,
+    over: watch::Receiver<()>,
 }
 
 impl Session {
@@ -35,28 +37,42 @@ impl Session {
         verify_slices_are_equal(self.csrf.as_bytes(), shown.as_bytes()).is_ok()
     }
 
-    fn ended(&self, now: Moment) -> bool {
+    /// Returns once it was ended: somebody signed out, or was signed out.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut over = self.over.clone();
+        // Nothing is ever sent: that the sender is gone is the message.
+        async move { while over.changed().await.is_ok() {} }
+    }
+
+    fn is_over(&self, now: Moment) -> bool {
         now.since(&self.used) >= IDLE || now.since(&self.began) >= LONGEST
     }
+}
+
+/// A session, and what its end is told by: whatever waits for it wakes up when this is dropped.
+struct Kept {
+    session: Session,
+    _alive: watch::Sender<()>,
 }
 
 #[derive(Default)]
 pub struct Sessions {
     /// By the token's digest: a lookup then tells nothing of a token through its time.
-    by_digest: HashMap<[u8; 32], Session>,
+    by_digest: HashMap<[u8; 32], Kept>,
 }
 
 impl Sessions {
     /// The token to put into the cookie; 256 random bits.
     pub fn begin(&mut self, person: Person, now: Moment) -> String {
-        self.by_digest.retain(|_, session| !session.ended(now));
+        self.by_digest.retain(|_, kept| !kept.session.is_over(now));
         if self.by_digest.len() >= SESSIONS_MAX {
-            let oldest = self.by_digest.iter().min_by_key(|(_, session)| session.used).map(|(key, _)| *key);
+            let oldest = self.by_digest.iter().min_by_key(|(_, kept)| kept.session.used).map(|(key, _)| *key);
             oldest.map(|key| self.by_digest.remove(&key));
         }
         let token = hex(&random::<32>());
-        let session = Session { person, csrf: hex(&random::<32>()), began: now, used: now };
-        self.by_digest.insert(sha256(token.as_bytes()), session);
+        let (alive, over) = watch::channel(());
+        let session = Session { person, csrf: hex(&random::<32>()), began: now, used: now, over };
+        self.by_digest.insert(sha256(token.as_bytes()), Kept { session, _alive: alive });
         token
     }
 
@@ -64,8 +80,8 @@ impl Sessions {
     /// itself did not.
     pub fn look(&mut self, token: &str, used: bool, now: Moment) -> Option<Session> {
         let digest = sha256(token.as_bytes());
-        let session = self.by_digest.get_mut(&digest)?;
-        if session.ended(now) {
+        let Kept { session, .. } = self.by_digest.get_mut(&digest)?;
+        if session.is_over(now) {
             self.by_digest.remove(&digest);
             return None;
         }
@@ -81,7 +97,7 @@ impl Sessions {
 
     /// For a person whose account was disabled or reset: signed out everywhere, at once.
     pub fn end_all_of(&mut self, name: &PersonName) {
-        self.by_digest.retain(|_, session| session.person.name != *name);
+        self.by_digest.retain(|_, kept| kept.session.person.name != *name);
     }
 }
 

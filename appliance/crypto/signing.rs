@@ -213,23 +213,54 @@ impl Signed {
         purpose: &str,
         trusted: &[VerifyingKey],
     ) -> Result<(T, KeyId), SignatureError> {
+        let (message, by) = Self::verify_all(json, purpose, trusted)?;
+        let first = by.into_iter().next().expect("a message that verifies has a signature");
+        Ok((message, first))
+    }
+
+    /// The same, with every trusted key that has signed, each once: at least one.
+    pub fn verify_all<T: DeserializeOwned>(
+        json: &[u8],
+        purpose: &str,
+        trusted: &[VerifyingKey],
+    ) -> Result<(T, Vec<KeyId>), SignatureError> {
         let envelope: Self = serde_json::from_slice(json).map_err(SignatureError::Envelope)?;
         let bytes = signed_bytes(purpose, &envelope.payload);
-        let mut by = None;
+        let mut by = Vec::new();
         for signature in &envelope.signatures {
             let Some(key) = trusted.iter().find(|key| key.id() == signature.key) else { continue };
             let decoded = BASE64.decode(&signature.signature).unwrap_or_default();
             if !key.verifies(&bytes, &decoded) {
                 return Err(SignatureError::Wrong(key.id()));
             }
-            by.get_or_insert(key.id());
+            if !by.contains(&key.id()) {
+                by.push(key.id());
+            }
         }
-        let Some(by) = by else {
-            let named = envelope.signatures.iter().map(|signature| signature.key.0.as_str());
-            return Err(SignatureError::UnknownKey(named.collect::<Vec<_>>().join(", ")));
-        };
+        if by.is_empty() {
+            let named: Vec<String> = envelope.claimed_keys().iter().map(KeyId::to_string).collect();
+            return Err(SignatureError::UnknownKey(named.join(", ")));
+        }
         let message = serde_json::from_str(&envelope.payload).map_err(SignatureError::Payload)?;
         Ok((message, by))
+    }
+
+    /// Adds a signature to the message as it stands, or renews that of the same key.
+    pub fn countersign(&mut self, purpose: &str, key: &SigningKey) {
+        let id = key.verifying_key().id();
+        let signature = BASE64.encode(key.sign(&signed_bytes(purpose, &self.payload)));
+        self.signatures.retain(|signature| signature.key != id);
+        self.signatures.push(Signature { key: id, signature });
+    }
+
+    /// What the message says, for somebody who is to judge it by eye; never for a unit.
+    pub fn unverified<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_str(&self.payload)
+    }
+
+    /// The keys that it is said to be signed by.
+    pub fn claimed_keys(&self) -> Vec<KeyId> {
+        self.signatures.iter().map(|signature| signature.key.clone()).collect()
     }
 }
 
@@ -247,6 +278,20 @@ mod tests {
         let json = Signed::new("receipt", &vec![1, 2, 3], &[&key]).to_json();
         let (message, by): (Vec<u32>, _) = Signed::verify(&json, "receipt", &[key.verifying_key()]).unwrap();
         assert_eq!((message, by), (vec![1, 2, 3], key.verifying_key().id()));
+    }
+
+    #[test]
+    fn a_countersigned_message_has_both_signers_and_each_counts_once() {
+        let (ann, bo) = (SigningKey::generate(), SigningKey::generate());
+        let trusted = [ann.verifying_key(), bo.verifying_key()];
+        let mut signed = Signed::new("roster", &"abc", &[&ann, &ann]);
+        let keys =
+            |signed: &Signed| Signed::verify_all::<String>(&signed.to_json(), "roster", &trusted).unwrap().1;
+        assert_eq!(keys(&signed), [ann.verifying_key().id()]);
+        signed.countersign("roster", &bo);
+        assert_eq!(keys(&signed), trusted.map(|key| key.id()));
+        signed.countersign("command", &bo);
+        assert!(Signed::verify_all::<String>(&signed.to_json(), "roster", &trusted).is_err());
     }
 
     #[test]

@@ -104,6 +104,7 @@ pub struct Delivery {
     health: watch::Sender<Option<Vec<u8>>>,
     memory: watch::Sender<Option<Vec<u8>>>,
     command_memory: watch::Sender<Option<Vec<u8>>>,
+    roster_memory: watch::Sender<Option<Vec<u8>>>,
     answers: mpsc::Sender<Vec<u8>>,
     interests: mpsc::UnboundedSender<Interest>,
     switches: mpsc::UnboundedSender<Switch>,
@@ -173,6 +174,7 @@ impl Delivery {
         let (health, told_health) = watch::channel(None);
         let (memory, told_memory) = watch::channel(None);
         let (command_memory, told_commands) = watch::channel(None);
+        let (roster_memory, told_rosters) = watch::channel(None);
         let (answers, told_answers) = mpsc::channel(ANSWERS);
         let (switches, told_switches) = mpsc::unbounded_channel();
         let told = session::Told {
@@ -180,6 +182,7 @@ impl Delivery {
             health: told_health,
             memory: told_memory,
             command_memory: told_commands,
+            roster_memory: told_rosters,
             answers: told_answers,
         };
         let (stop, stop_receiver) = watch::channel(false);
@@ -188,8 +191,18 @@ impl Delivery {
         let wanted = session::Interests { filters, changes };
         let session = session::Session::new(config, ourselves, wanted, shelf, clock, inbound, status_sender);
         let thread = Mutex::new(None);
-        let delivery =
-            Self { status, health, memory, command_memory, answers, interests, switches, stop, thread };
+        let delivery = Self {
+            status,
+            health,
+            memory,
+            command_memory,
+            roster_memory,
+            answers,
+            interests,
+            switches,
+            stop,
+            thread,
+        };
         (delivery, taken, session.run(told, stop_receiver))
     }
 
@@ -221,6 +234,11 @@ impl Delivery {
     /// The same of commands.
     pub fn remember_commands(&self, memory: Vec<u8>) {
         self.command_memory.send_replace(Some(memory));
+    }
+
+    /// The same of rosters.
+    pub fn remember_rosters(&self, memory: Vec<u8>) {
+        self.roster_memory.send_replace(Some(memory));
     }
 
     /// Publishes the result of a command (JSON), once: it stands in the audit log as well. False when too many wait

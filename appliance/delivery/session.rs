@@ -81,6 +81,7 @@ pub(super) struct Told {
     pub health: watch::Receiver<Option<Vec<u8>>>,
     pub memory: watch::Receiver<Option<Vec<u8>>>,
     pub command_memory: watch::Receiver<Option<Vec<u8>>>,
+    pub roster_memory: watch::Receiver<Option<Vec<u8>>>,
     /// Results of commands; each of them travels, and none is kept.
     pub answers: mpsc::Receiver<Vec<u8>>,
     pub switches: mpsc::UnboundedReceiver<Switch>,
@@ -263,8 +264,9 @@ impl Session {
     }
 
     async fn open_now(&mut self) -> Result<Link, LinkFault> {
-        // Its own memory first: a broker answers in order, and it says which lists and commands are too old.
-        let memory = [self.topic(UnitTopic::Memory), self.topic(UnitTopic::CommandMemory)];
+        // Its own memory first: a broker answers in order, and it says which lists, commands and rosters are too old.
+        let memory = [UnitTopic::Memory, UnitTopic::CommandMemory, UnitTopic::RosterMemory];
+        let memory = memory.map(|topic| self.topic(topic));
         let mut filters: Vec<String> = self.interests.filters.iter().cloned().collect();
         filters.sort_by_key(|filter| !memory.contains(filter));
         let subscriptions = Subscriptions { filters, renew: !self.subscribed };
@@ -315,6 +317,7 @@ impl Session {
         told.health.mark_changed();
         told.memory.mark_changed();
         told.command_memory.mark_changed();
+        told.roster_memory.mark_changed();
         Ok(())
     }
 
@@ -344,6 +347,9 @@ impl Session {
                 Ok(()) = told.memory.changed() => self.tell(link, UnitTopic::Memory, &mut told.memory)?,
                 Ok(()) = told.command_memory.changed() => {
                     self.tell(link, UnitTopic::CommandMemory, &mut told.command_memory)?;
+                }
+                Ok(()) = told.roster_memory.changed() => {
+                    self.tell(link, UnitTopic::RosterMemory, &mut told.roster_memory)?;
                 }
                 Some(answer) = told.answers.recv() => {
                     link.publish(self.topic(UnitTopic::CommandResults), answer, false)?;
@@ -509,13 +515,15 @@ impl Session {
             }
             Some(
                 topic @ (Topic::List(..)
+                | Topic::Roster(_)
                 | Topic::Unit(
                     _,
                     UnitTopic::Commands
                     | UnitTopic::ManualEntries
                     | UnitTopic::Answers
                     | UnitTopic::Memory
-                    | UnitTopic::CommandMemory,
+                    | UnitTopic::CommandMemory
+                    | UnitTopic::RosterMemory,
                 )),
             ) if self.arrived.len() < ARRIVED_MOST => {
                 self.arrived.push_back((topic, arrival));
@@ -612,6 +620,7 @@ impl Session {
             (UnitTopic::Health, &mut told.health),
             (UnitTopic::Memory, &mut told.memory),
             (UnitTopic::CommandMemory, &mut told.command_memory),
+            (UnitTopic::RosterMemory, &mut told.roster_memory),
         ] {
             if newest.has_changed().unwrap_or(false) {
                 said = said.and_then(|()| self.tell(&link, topic, newest));

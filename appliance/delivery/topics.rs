@@ -1,12 +1,14 @@
 use std::fmt;
 
-use crate::words::{ListName, RecordId, UnitId};
+use crate::words::{ListName, RecordId, RosterName, UnitId};
 
 /// Every topic of version 1, typed both ways: `Topic::parse(&topic.to_string()) == Some(topic)`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
     Unit(UnitId, UnitTopic),
     List(ListName, ListTopic),
+    /// Retained, department to units, signed: who may sign in.
+    Roster(RosterName),
 }
 
 /// What belongs to one unit. The broker's access list lets a unit write all of its own but receipts, commands, manual
@@ -39,6 +41,8 @@ pub enum UnitTopic {
     Memory,
     /// The same of commands: which it has seen.
     CommandMemory,
+    /// The same of rosters: the highest version.
+    RosterMemory,
 }
 
 /// What belongs to one hot list; all retained.
@@ -72,6 +76,7 @@ impl Topic {
                     ["answers"] => UnitTopic::Answers,
                     ["memory"] => UnitTopic::Memory,
                     ["command-memory"] => UnitTopic::CommandMemory,
+                    ["roster-memory"] => UnitTopic::RosterMemory,
                     _ => return None,
                 };
                 Some(Self::Unit(UnitId::parse(name).ok()?, topic))
@@ -87,6 +92,7 @@ impl Topic {
                 };
                 Some(Self::List(ListName::parse(name).ok()?, topic))
             }
+            "rosters" if rest.is_empty() => Some(Self::Roster(RosterName::parse(name).ok()?)),
             _ => None,
         }
     }
@@ -117,6 +123,7 @@ impl fmt::Display for Topic {
                     UnitTopic::Answers => f.write_str("answers"),
                     UnitTopic::Memory => f.write_str("memory"),
                     UnitTopic::CommandMemory => f.write_str("command-memory"),
+                    UnitTopic::RosterMemory => f.write_str("roster-memory"),
                 }
             }
             Self::List(list, topic) => {
@@ -127,6 +134,7 @@ impl fmt::Display for Topic {
                     ListTopic::Delta { version } => write!(f, "deltas/{version}"),
                 }
             }
+            Self::Roster(roster) => write!(f, "milepost/v1/rosters/{roster}"),
         }
     }
 }
@@ -153,6 +161,7 @@ mod tests {
             Just(UnitTopic::Answers),
             Just(UnitTopic::Memory),
             Just(UnitTopic::CommandMemory),
+            Just(UnitTopic::RosterMemory),
         ];
         let list_topic = prop_oneof![
             Just(ListTopic::Manifest),
@@ -163,6 +172,7 @@ mod tests {
         prop_oneof![
             (name, unit_topic).prop_map(|(name, topic)| Topic::Unit(UnitId::parse(&name).unwrap(), topic)),
             (name, list_topic).prop_map(|(name, topic)| Topic::List(ListName::parse(&name).unwrap(), topic)),
+            name.prop_map(|name| Topic::Roster(RosterName::parse(&name).unwrap())),
         ]
     }
 
@@ -173,7 +183,7 @@ mod tests {
         }
 
         #[test]
-        fn what_parses_is_written_the_same(text in "milepost/v1/(units|lists)/[a-zA-Z0-9+/#_-]{0,40}") {
+        fn what_parses_is_written_the_same(text in "milepost/v1/(units|lists|rosters)/[a-zA-Z0-9+/#_-]{0,40}") {
             if let Some(topic) = Topic::parse(&text) {
                 prop_assert_eq!(topic.to_string(), text);
             }
@@ -190,6 +200,7 @@ mod tests {
             "milepost/v1/units/north/pictures/../alerts",
             "milepost/v1/lists/stolen/deltas/007",
             "milepost/v1/lists/stolen/chunks/1/+2",
+            "milepost/v1/rosters/patrol/people",
         ] {
             assert_eq!(Topic::parse(text), None, "{text}");
         }

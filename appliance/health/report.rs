@@ -11,6 +11,7 @@ use super::{Finding, Reason, ServiceState, Standing};
 use crate::alert::Verdict;
 use crate::hotlist::{Freshness, ListSummary, ManualSummary};
 use crate::record::Loss;
+use crate::roster::RosterReport;
 use crate::system::{ClockStatus, DeviceFacts, Reserve};
 use crate::words::{CameraId, LaneName, PersonName, Position, PositionSource, UnitId, UnitKind};
 
@@ -92,6 +93,9 @@ pub struct HealthReport {
     #[serde(default)]
     pub last_read: Option<Timestamp>,
     pub answers: AnswerReport,
+    /// None where the unit takes no accounts from the department.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<RosterReport>,
 }
 
 /// Of units that do not say.

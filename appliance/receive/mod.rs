@@ -257,7 +257,8 @@ impl Desk {
             | UnitTopic::ManualEntries
             | UnitTopic::Answers
             | UnitTopic::Memory
-            | UnitTopic::CommandMemory => return Ok(()),
+            | UnitTopic::CommandMemory
+            | UnitTopic::RosterMemory => return Ok(()),
         };
         let events = match Event::parse(arrival.payload()) {
             Ok(events) => events,

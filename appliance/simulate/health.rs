@@ -176,6 +176,7 @@ impl Health {
             reads_today: now.reads,
             alerts_today: now.alerts,
             answers: AnswerReport::default(),
+            roster: None,
         }
     }
 }

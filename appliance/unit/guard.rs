@@ -15,6 +15,7 @@ use super::clerk::Clerk;
 use super::courier::Courier;
 use super::duty::Duty;
 use super::history::Historian;
+use super::muster;
 use super::place::PlaceWatch;
 use super::pulse::Pulse;
 use super::renewal::Renewal;
@@ -55,6 +56,7 @@ pub struct Guard {
     pub audit: Arc<Audit>,
     pub tally: Arc<Tally>,
     pub answers: Arc<Answers>,
+    pub roster: muster::Report,
     pub clock: Arc<dyn Clock>,
     pub device: Device,
     pub place: PlaceWatch,
@@ -85,7 +87,7 @@ impl Guard {
     fn run(mut self) {
         let mut links = vec![true; self.cameras.len()];
         let mut damaged = 0;
-        let mut published: Option<(Moment, u64)> = None;
+        let mut published: Option<(Moment, (u64, Option<u64>))> = None;
         let report_every = Duration::from_secs(self.config.report_every_s.into());
         while !self.stop.load(Ordering::Relaxed) {
             let now = self.clock.now();
@@ -106,10 +108,11 @@ impl Guard {
             // In this order: a change in between is told once more, and none is missed.
             let changes = self.duty.changes();
             report.service = self.duty.report();
-            let due =
-                published.is_none_or(|(last, told)| told != changes || now.since(&last) >= report_every);
+            // Who publishes a roster sees at once which units have it.
+            let news = (changes, report.roster.as_ref().and_then(|roster| roster.version));
+            let due = published.is_none_or(|(last, told)| told != news || now.since(&last) >= report_every);
             if due {
-                published = Some((now, changes));
+                published = Some((now, news));
                 (self.publish)(serde_json::to_vec(&report).expect("a report is plain data with string keys"));
                 self.manager.status(&sentence(&report));
             }
@@ -166,6 +169,7 @@ impl Guard {
             alerts_today: tally.alerts_today,
             last_read: tally.last_read,
             answers: self.answers.report(),
+            roster: self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! What the broker sends: hot lists, manual entries, answers to alerts and commands to their rooms. One thread, because
-//! a large list keeps it busy for seconds.
+//! What the broker sends: hot lists, manual entries, answers to alerts, commands and rosters to their rooms. One thread,
+//! because a large list keeps it busy for seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::answers::Answers;
 use super::door::{AskAgain, Door};
 use super::manual::Ledger;
+use super::muster::Muster;
 use super::orders::Orders;
 use super::pulse::Pulse;
 use crate::audit::{Audit, Event, Who};
@@ -34,6 +35,7 @@ pub struct Post {
     pub audit: Arc<Audit>,
     pub manual: Ledger,
     pub orders: Orders,
+    pub muster: Muster,
     pub answers: Arc<Answers>,
     pub pulse: Arc<Pulse>,
     pub clock: Arc<dyn Clock>,
@@ -66,6 +68,7 @@ impl Post {
             effects.extend(self.updates.on_time(now));
             effects.into_iter().for_each(|effect| self.carry_out(effect));
             self.orders.tick(runtime);
+            self.muster.tick(self.hotlist.date(now.wall));
             self.tell_of_manual_entries();
         }
     }
@@ -96,6 +99,16 @@ impl Post {
             }
             Topic::Unit(_, UnitTopic::Commands) => {
                 self.orders.take(inbound, runtime);
+                Vec::new()
+            }
+            Topic::Roster(_) => {
+                let now = self.clock.now();
+                self.muster.take(&inbound.payload, now, self.hotlist.date(now.wall));
+                Vec::new()
+            }
+            Topic::Unit(_, UnitTopic::RosterMemory) => {
+                let now = self.clock.now();
+                self.muster.recall(&inbound.payload, now, self.hotlist.date(now.wall));
                 Vec::new()
             }
             // Delivery hands on nothing else.

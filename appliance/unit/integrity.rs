@@ -16,6 +16,7 @@ use crate::crypto::UnitKey;
 use crate::enroll::{InUse, InUseError};
 use crate::health::{Damage, Kept, Reason};
 use crate::hotlist::{self, Hotlist, StoreError, Updates};
+use crate::roster::{self, RosterStoreError, Rosters};
 use crate::words::UnitId;
 
 /// The service state from before the start. `ran_before`: the audit log has entries, so there must be one.
@@ -95,6 +96,26 @@ pub fn identity(
         let detail = format!("{} does not open; kept as {}", path.display(), aside.display());
         warn!(detail, "the installed certificate counts");
         damage = Some(Damage { reason: Reason::StateDamaged, detail });
+    }
+}
+
+/// The roster that is held; one that does not open is set aside, and comes again from the broker, which also knows its
+/// version.
+pub fn rosters(
+    folder: &Path,
+    key: &UnitKey,
+    config: Option<&roster::Config>,
+) -> Result<(Rosters, Option<Damage>), RosterStoreError> {
+    match Rosters::open(folder, key, config) {
+        Err(RosterStoreError::Damaged { path }) => {
+            let aside = path.with_extension("damaged");
+            let write = |source| RosterStoreError::Write { path: path.clone(), source };
+            std::fs::rename(&path, &aside).map_err(write)?;
+            let detail = format!("the roster does not open; kept as {}", aside.display());
+            let damage = Damage { reason: Reason::StateDamaged, detail };
+            Ok((Rosters::open(folder, key, config)?, Some(damage)))
+        }
+        opened => opened.map(|rosters| (rosters, None)),
     }
 }
 

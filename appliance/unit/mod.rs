@@ -17,6 +17,7 @@ mod inbound;
 mod integrity;
 mod live;
 mod manual;
+mod muster;
 mod news;
 mod opening;
 mod orders;
@@ -62,6 +63,7 @@ use evidence::Evidence;
 use guard::{Guard, Paperwork, Watched};
 use history::{Historian, History};
 use inbound::Post;
+use muster::Muster;
 use orders::Orders;
 use place::{PlaceWatch, Whereabouts};
 use pulse::Pulse;
@@ -123,6 +125,8 @@ pub enum StartError {
     #[error(transparent)]
     Identity(#[from] crate::enroll::InUseError),
     #[error(transparent)]
+    Rosters(#[from] crate::roster::RosterStoreError),
+    #[error(transparent)]
     Vision(#[from] VisionError),
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -175,6 +179,7 @@ impl Unit {
 
         let (commands, command_damage) =
             integrity::commands(folder, key, config.unit.id.clone(), &config.command)?;
+        let (rosters, roster_damage) = integrity::rosters(folder, key, config.roster.as_ref())?;
         let (in_use, identity_damage) = integrity::identity(folder, key, &config)?;
         let in_use = Arc::new(in_use);
 
@@ -189,15 +194,16 @@ impl Unit {
             news.clone(),
             clock.clone(),
         ));
-        let damage = [state_damage, shortened, list_damage, command_damage, identity_damage];
+        let damage = [state_damage, shortened, list_damage, command_damage, roster_damage, identity_damage];
         damage.into_iter().flatten().for_each(|damage| duty.damaged(damage));
         let mut background = vec![integrity::check_audit(audit.clone(), duty.clone())?];
 
+        let filters = [updates.subscriptions(), muster::subscriptions(&config.unit.id, &rosters)].concat();
         let (delivery, arrivals) = Delivery::start_as(
             in_use.clone(),
             config.delivery.clone(),
             config.unit.id.clone(),
-            updates.subscriptions(),
+            filters,
             records.clone(),
             clock.clone(),
         )?;
@@ -273,6 +279,7 @@ impl Unit {
         let latest = Arc::new(Mutex::new(None));
         let history = Arc::new(History::new(folder, Arc::new(RealDisk)));
         let reporter = delivery.clone();
+        let roster = muster::Report::default();
         let guard = Guard {
             unit: config.unit.id.clone(),
             config: config.health.clone(),
@@ -286,6 +293,7 @@ impl Unit {
             audit: audit.clone(),
             tally: tally.clone(),
             answers: answers.clone(),
+            roster: roster.clone(),
             clock: clock.clone(),
             device: Device::new(folder),
             place: PlaceWatch::start(config.unit.kind, whereabouts, saved.clone())?,
@@ -338,6 +346,17 @@ impl Unit {
             under_way: Vec::new(),
             refused: None,
         };
+        let console = Console::start(&config.console, &folder.join("console"), window.clone(), clock.clone());
+        let console = console.inspect_err(|error| warn!(%error, "the unit works without its console")).ok();
+        // What is held counts before anybody signs in with what it takes away.
+        let muster = Muster::begin(
+            rosters,
+            console.as_ref().map(Console::admission),
+            delivery.clone(),
+            audit.clone(),
+            roster,
+            hotlist.date(clock.now().wall),
+        );
         let post = Post {
             unit: config.unit.id.clone(),
             hotlist,
@@ -348,13 +367,12 @@ impl Unit {
             manual,
             answers,
             orders,
+            muster,
             pulse: inbound,
             clock: clock.clone(),
             stop: stop.clone(),
         };
         background.push(post.start(arrivals, Handle::current())?);
-        let console = Console::start(&config.console, &folder.join("console"), window.clone(), clock.clone());
-        let console = console.inspect_err(|error| warn!(%error, "the unit works without its console")).ok();
         Ok(Self {
             cameras,
             vision,

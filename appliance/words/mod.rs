@@ -11,7 +11,7 @@ mod reading;
 mod state;
 mod time;
 
-pub use name::{CameraId, LaneName, ListName, NameError, PersonName, RecordId, UnitId, UnitKind};
+pub use name::{CameraId, LaneName, ListName, NameError, PersonName, RecordId, RosterName, UnitId, UnitKind};
 pub use place::{Place, Position, PositionSource};
 pub use plate::{Plate, PlateError};
 pub use probability::Probability;

@@ -73,6 +73,8 @@ token_names! {
     CameraId,
     /// The name of a hot list, such as `state-stolen`.
     ListName,
+    /// The name of a roster, such as `patrol`: the people of a department who may sign in at its units.
+    RosterName,
 }
 
 /// Where a unit stands, which decides who tells its position and who sees an alert first.

@@ -4,6 +4,7 @@
 mod browser;
 mod client;
 mod lanes;
+mod roster;
 mod tool;
 mod twin;
 

@@ -46,6 +46,8 @@ impl Keygen {
         println!("[[hotlist.lists]]\nname = \"state-stolen\"\nkeys = [\"{public}\"]\n");
         println!("or for one person's commands (role: technician, officer or administrator) by these:\n");
         println!("[[command.people]]\nname = \"Ann Lee\"\nkey = \"{public}\"\nrole = \"technician\"\n");
+        println!("or for the roster of who may sign in by these:\n");
+        println!("[roster]\nname = \"patrol\"\nkeys = [\"{public}\"]\n");
         println!("or for one person's requests and approvals of manual entries by these:\n");
         println!("[[hotlist.people]]\nname = \"Ann Lee\"\nkey = \"{public}\"");
         Ok(())

@@ -107,6 +107,11 @@ impl Message {
     }
 
     /// For whoever comes, too.
+    pub fn retained(topic: String, payload: Vec<u8>) -> Self {
+        Self { topic, payload: Payload::Bytes(payload), retain: true }
+    }
+
+    /// The same from a file.
     fn kept(topic: &Topic, file: PathBuf) -> Self {
         Self { topic: topic.to_string(), payload: Payload::File(file), retain: true }
     }
@@ -317,7 +322,7 @@ impl Link {
 
     /// Returns once the broker hands this message out: an acknowledgement alone does not say that the access
     /// list let it through.
-    fn wait_for(&mut self, topic: &str, payload: &[u8]) -> anyhow::Result<()> {
+    pub fn wait_for(&mut self, topic: &str, payload: &[u8]) -> anyhow::Result<()> {
         let deadline = Instant::now() + HAND_OUT;
         while Instant::now() < deadline {
             match self.connect().and_then(|session| session.hears(topic, payload)) {

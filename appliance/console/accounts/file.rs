@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AccountsError;
 use super::role::Role;
-use super::secret::Hash;
+use super::secret::{GivenSecret, Hash};
 use crate::crypto::Digest;
 use crate::system::write_durably;
 use crate::words::PersonName;
@@ -34,6 +34,9 @@ pub struct Account {
     pub failures: u8,
     pub locked_until: Option<Timestamp>,
     pub disabled: bool,
+    /// What the department's roster gives; None for an account that was made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<GivenSecret>,
 }
 
 /// What the person proves to be themselves with.
@@ -43,6 +46,8 @@ pub enum Secret {
     /// Invited: this code sets the password.
     Code(Hash),
     Password(Hash),
+    /// The department's code, which signs in at every unit until the person sets a password here.
+    Given(Hash),
 }
 
 impl Book {
@@ -62,9 +67,31 @@ impl Book {
         write_durably(path, &text).map_err(|source| AccountsError::Write { path: path.into(), source })
     }
 
-    /// People type their names in any case, phones most of all.
+    /// People type their names in any case, phones most of all. Of an account that was made here and the department's
+    /// under one name the former counts as long as it is not disabled.
     pub fn find(&self, name: &str) -> Option<usize> {
-        let name = name.trim().to_lowercase();
-        self.accounts.iter().position(|account| account.name.as_str().to_lowercase() == name)
+        let named = |(_, account): &(usize, &Account)| is_same(account.name.as_str(), name);
+        let weight = |(_, account): &(usize, &Account)| match account.given {
+            None => {
+                if account.disabled {
+                    0
+                } else {
+                    2
+                }
+            }
+            Some(_) => 1,
+        };
+        self.accounts.iter().enumerate().filter(named).max_by_key(weight).map(|(index, _)| index)
     }
+}
+
+impl Account {
+    pub fn is_able_administrator(&self) -> bool {
+        self.role == Role::Administrator && !self.disabled && matches!(self.secret, Secret::Password(_))
+    }
+}
+
+/// Whether two people would be taken for one.
+pub fn is_same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }

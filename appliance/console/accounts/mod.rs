@@ -4,6 +4,7 @@
 //! Every change is on disk before it counts, but for two that must also work on a disk that takes no writes: signing in,
 //! whose refusals then count in memory, and the one-time code of a unit that nobody has used yet.
 
+mod department;
 mod file;
 mod role;
 mod secret;
@@ -19,9 +20,10 @@ use crate::crypto::Digest;
 use crate::words::{NameError, PersonName};
 use file::{Account, Book, Secret};
 
+pub use department::{Member, Roster, RosterChange, RosterTaken, RosterView};
 pub use role::Role;
+pub use secret::{GivenSecret, OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, WeakPassword};
 use secret::{Hash, check_password};
-pub use secret::{OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, WeakPassword};
 
 /// After this many refusals in a row an account locks (CJIS Security Policy).
 pub const FAILURES_MAX: u8 = 5;
@@ -47,7 +49,9 @@ pub enum AccountsError {
     Taken(PersonName),
     #[error("no account has the name {0:?}")]
     Nobody(String),
-    #[error("{0} is the last administrator who can sign in")]
+    #[error("the account of {0} comes from the department, which alone changes it")]
+    FromDepartment(PersonName),
+    #[error("{0} is the last administrator made here who can sign in")]
     LastAdministrator(PersonName),
     #[error("{0}")]
     Weak(#[from] WeakPassword),
@@ -81,6 +85,8 @@ pub struct AccountView {
     pub standing: Standing,
     /// Recovery codes that are left.
     pub recovery: usize,
+    /// By its roster; else it was made here.
+    pub from_department: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -93,11 +99,17 @@ pub enum Standing {
         until: Timestamp,
     },
     Disabled,
+    /// The department's, whose roster does not count now.
+    Resting,
+    /// The department's, under the name of the last administrator who was made here.
+    Superseded,
 }
 
 pub struct Accounts {
     path: PathBuf,
     book: Book,
+    /// Of the department's accounts; told anew at each start.
+    roster: Option<RosterView>,
     lock: Duration,
     /// Stands in for the secret of a name that nobody has, so that a refusal takes as long.
     decoy: Hash,
@@ -111,7 +123,7 @@ impl Accounts {
         let path = folder.join("accounts.json");
         let decoy = OneTimeCode::generate().hash();
         let book = Book::load(&path)?.unwrap_or_default();
-        let mut accounts = Self { path, book, lock, decoy };
+        let mut accounts = Self { path, book, roster: None, lock, decoy };
         let code = accounts.first_boot().then(|| {
             let code = OneTimeCode::generate();
             accounts.note(|book| book.first_code = Some(code.hash()));
@@ -127,14 +139,20 @@ impl Accounts {
         Ok(code)
     }
 
-    /// Whether the unit waits for its first administrator.
+    /// Whether the unit waits for its first administrator, who is made here whatever the department gives.
     pub fn first_boot(&self) -> bool {
+        self.book.accounts.iter().all(|account| account.given.is_some())
+    }
+
+    /// Whether there is anybody who could sign in.
+    pub fn is_empty(&self) -> bool {
         self.book.accounts.is_empty()
     }
 
     pub fn sign_in(&mut self, name: &str, password: &str, now: Timestamp) -> Result<Proof, AccountsError> {
         self.prove(name, now, false, |secret| match secret {
             Secret::Password(hash) => (hash.clone(), password.to_owned()),
+            Secret::Given(hash) => (hash.clone(), OneTimeCode::canonical(password)),
             // An invited person has no password; the code is worth nothing here.
             Secret::Code(hash) => (hash.clone(), String::new()),
         })
@@ -153,9 +171,10 @@ impl Accounts {
         check_password(password, name.as_str())?;
         let code = OneTimeCode::canonical(code);
         if let Some(first) = &self.book.first_code
-            && self.book.find(name.as_str()).is_none()
+            && self.book.find(name.as_str()).is_none_or(|index| self.book.accounts[index].given.is_some())
             && first.fits(&code)
         {
+            self.is_made_here(name.as_str())?;
             let password = Secret::Password(Hash::of(password));
             let account = Account::new(name.clone(), Role::Administrator, password, now);
             self.change(|book| {
@@ -168,7 +187,7 @@ impl Accounts {
         let has_spare = self.book.find(name.as_str()).map(|index| &self.book.accounts[index].recovery);
         let has_spare = has_spare.is_some_and(|codes| codes.contains(&spare));
         let proof = self.prove(name.as_str(), now, has_spare, |secret| match secret {
-            Secret::Code(hash) => (hash.clone(), code.clone()),
+            Secret::Code(hash) | Secret::Given(hash) => (hash.clone(), code.clone()),
             Secret::Password(hash) => (hash.clone(), String::new()),
         })?;
         if let Proof::Accepted(person) = &proof {
@@ -217,6 +236,7 @@ impl Accounts {
 
     pub fn invite(&mut self, name: &str, role: Role, now: Timestamp) -> Result<OneTimeCode, AccountsError> {
         let name = PersonName::parse(name)?;
+        self.is_made_here(name.as_str())?;
         if self.book.find(name.as_str()).is_some() {
             return Err(AccountsError::Taken(name));
         }
@@ -234,6 +254,7 @@ impl Accounts {
 
     /// For who forgot the password: back to a one-time code, with the lock released.
     pub fn reset(&mut self, name: &str) -> Result<OneTimeCode, AccountsError> {
+        self.is_made_here(name)?;
         self.keeps_an_administrator(name)?;
         let code = OneTimeCode::generate();
         let secret = Secret::Code(code.hash());
@@ -250,23 +271,26 @@ impl Accounts {
     }
 
     pub fn disable(&mut self, name: &str) -> Result<(), AccountsError> {
+        self.is_made_here(name)?;
         self.keeps_an_administrator(name)?;
         self.change_account(name, |account| account.disabled = true)
     }
 
     pub fn enable(&mut self, name: &str) -> Result<(), AccountsError> {
+        self.is_made_here(name)?;
         self.change_account(name, |account| account.disabled = false)
     }
 
     pub fn list(&self, now: Timestamp) -> Vec<AccountView> {
-        let view = |account: &Account| AccountView {
+        let view = |(index, account): (usize, &Account)| AccountView {
             name: account.name.clone(),
             role: account.role,
             made: account.made,
-            standing: account.standing(now),
+            standing: self.standing(index, now),
             recovery: account.recovery.len(),
+            from_department: account.given.is_some(),
         };
-        self.book.accounts.iter().map(view).collect()
+        self.book.accounts.iter().enumerate().map(view).collect()
     }
 
     /// One path for every outcome: one hash is computed and the file is written once, whether the name
@@ -285,13 +309,16 @@ impl Accounts {
         };
         let fits = hash.fits(&shown) | otherwise_proved;
         let lock = self.lock;
+        let standing = found.map(|index| self.standing(index, now));
         let proof = self.note(|book| {
-            let Some(account) = found.map(|index| &mut book.accounts[index]) else {
+            let Some((account, standing)) = found.map(|index| &mut book.accounts[index]).zip(standing) else {
                 return Proof::Refused { account: None, now_locked: false };
             };
             let refused = |now_locked, name| Proof::Refused { account: Some(name), now_locked };
-            match account.standing(now) {
-                Standing::Disabled | Standing::Locked { .. } => refused(false, account.name.clone()),
+            match standing {
+                Standing::Disabled | Standing::Locked { .. } | Standing::Resting | Standing::Superseded => {
+                    refused(false, account.name.clone())
+                }
                 Standing::Active | Standing::Invited if fits => {
                     account.release();
                     Proof::Accepted(Person { name: account.name.clone(), role: account.role })
@@ -305,11 +332,7 @@ impl Accounts {
     }
 
     fn keeps_an_administrator(&self, name: &str) -> Result<(), AccountsError> {
-        let able = |account: &&Account| {
-            account.role == Role::Administrator
-                && !account.disabled
-                && matches!(account.secret, Secret::Password(_))
-        };
+        let able = |account: &&Account| account.given.is_none() && account.is_able_administrator();
         let mut left = self.book.accounts.iter().filter(able);
         match (left.next(), left.next()) {
             (Some(last), None) if self.book.find(name) == self.book.find(last.name.as_str()) => {
@@ -358,6 +381,7 @@ impl Account {
             failures: 0,
             locked_until: None,
             disabled: false,
+            given: None,
         }
     }
 
@@ -366,7 +390,7 @@ impl Account {
             _ if self.disabled => Standing::Disabled,
             (Some(until), _) if now < until => Standing::Locked { until },
             (_, Secret::Code(_)) => Standing::Invited,
-            (_, Secret::Password(_)) => Standing::Active,
+            (_, Secret::Password(_) | Secret::Given(_)) => Standing::Active,
         }
     }
 

@@ -64,6 +64,51 @@ impl Hash {
     }
 }
 
+/// What stands for a person's secret in the department's roster: an Argon2id hash of a code, by the very parameters of
+/// [`Hash`], so that a refusal takes as long whoever is asked for, and no roster has a unit work for minutes.
+///
+/// Whoever runs the broker sees it. A code has 80 random bits, which nobody finds by trying; what a person would choose, somebody
+/// would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GivenSecret(Hash);
+
+/// A text is no secret that units take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret must be an Argon2id hash that begins with {GIVEN}, as `milepost roster add` makes it")]
+pub struct NotGiven;
+
+const GIVEN: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+/// 31 characters of parameters, 22 of salt, 43 of hash.
+const GIVEN_MAX: usize = 128;
+
+impl GivenSecret {
+    pub fn of(code: &OneTimeCode) -> Self {
+        Self(code.hash())
+    }
+
+    pub fn hash(&self) -> &Hash {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for GivenSecret {
+    type Error = NotGiven;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let whole = |hash: PasswordHash| hash.salt.is_some() && hash.hash.is_some();
+        let fits =
+            text.len() <= GIVEN_MAX && text.starts_with(GIVEN) && PasswordHash::new(&text).is_ok_and(whole);
+        if fits { Ok(Self(Hash(text))) } else { Err(NotGiven) }
+    }
+}
+
+impl From<GivenSecret> for String {
+    fn from(secret: GivenSecret) -> Self {
+        secret.0.0
+    }
+}
+
 /// A code that sets a password once, such as `7KQ2-M9XW-4HTP-R3VA`: 80 random bits.
 ///
 /// Kept only as a [`Hash`]; whoever holds this value hands it to a person and forgets it.
@@ -128,6 +173,17 @@ mod tests {
         let typed = code.to_string().to_lowercase().replace('-', " ").replace('0', "o").replace('1', "l");
         assert!(code.hash().fits(&OneTimeCode::canonical(&typed)));
         assert_ne!(OneTimeCode::generate().to_string(), code.to_string());
+    }
+
+    #[test]
+    fn a_given_secret_is_a_hash_by_our_own_parameters() {
+        let given = GivenSecret::of(&OneTimeCode::generate());
+        let text = String::from(given.clone());
+        assert_eq!(GivenSecret::try_from(text.clone()), Ok(given));
+        let slow = text.replace("m=19456", "m=4194304");
+        for other in [slow, text[..40].to_owned(), String::new(), "four lanes, wet road".to_owned()] {
+            assert_eq!(GivenSecret::try_from(other), Err(NotGiven));
+        }
     }
 
     #[test]

@@ -199,3 +199,187 @@ fn a_unit_that_nobody_has_used_gives_its_code_on_a_full_disk_as_well() {
     std::fs::remove_dir(&blocked).unwrap();
     assert!(accepted(&accounts.set_up(&code, "Jo Hill", PASSWORD, at(0)).unwrap()));
 }
+
+/// A person of the roster, and their code.
+fn member(name: &str, role: Role) -> (Member, String) {
+    let code = OneTimeCode::generate();
+    let name = PersonName::parse(name).unwrap();
+    (Member { name, role, secret: GivenSecret::of(&code), disabled: false }, code.to_string())
+}
+
+fn roster(members: &[&Member]) -> Roster {
+    let view = RosterView {
+        roster: crate::words::RosterName::parse("patrol").unwrap(),
+        version: 1,
+        issued: at(0),
+        expires: None,
+        signed_by: Vec::new(),
+        rests: None,
+    };
+    Roster { view, members: members.iter().map(|member| (*member).clone()).collect() }
+}
+
+fn names(taken: &RosterTaken) -> Vec<(RosterChange, &str)> {
+    taken.changes.iter().map(|(change, name)| (*change, name.as_str())).collect()
+}
+
+fn signed_out(taken: &RosterTaken) -> Vec<&str> {
+    taken.signed_out.iter().map(PersonName::as_str).collect()
+}
+
+#[test]
+fn the_departments_code_signs_in_and_its_word_ends_it() {
+    let (folder, mut accounts) = with_administrator();
+    let (mut sam, code) = member("Sam Poe", Role::Officer);
+    let taken = accounts.take_roster(Some(roster(&[&sam])), at(0));
+    assert_eq!((names(&taken), signed_out(&taken)), (vec![(RosterChange::Added, "Sam Poe")], vec![]));
+    // As it is typed on a telephone; and never by the hash, which others can read.
+    let typed = code.to_lowercase().replace('-', "");
+    let Proof::Accepted(person) = accounts.sign_in("sam poe", &typed, at(1)).unwrap() else {
+        panic!("refused")
+    };
+    assert!(person.role == Role::Officer && accounts.admits(&person, at(1)));
+    let hash = String::from(sam.secret.clone());
+    assert!(!accepted(&accounts.sign_in("Sam Poe", &hash, at(1)).unwrap()));
+    assert!(!std::fs::read_to_string(folder.path().join("accounts.json")).unwrap().contains(&code));
+
+    sam.role = Role::Technician;
+    let taken = accounts.take_roster(Some(roster(&[&sam])), at(2));
+    assert_eq!(
+        (names(&taken), signed_out(&taken)),
+        (vec![(RosterChange::NewRole, "Sam Poe")], vec!["Sam Poe"])
+    );
+    assert!(!accounts.admits(&person, at(2)), "who signed in as an officer must do so anew");
+    sam.disabled = true;
+    let taken = accounts.take_roster(Some(roster(&[&sam])), at(3));
+    assert_eq!(
+        (names(&taken), signed_out(&taken)),
+        (vec![(RosterChange::Disabled, "Sam Poe")], vec!["Sam Poe"])
+    );
+    assert!(!accepted(&accounts.sign_in("Sam Poe", &code, at(3)).unwrap()));
+    sam.disabled = false;
+    assert_eq!(
+        names(&accounts.take_roster(Some(roster(&[&sam])), at(4))),
+        [(RosterChange::Enabled, "Sam Poe")]
+    );
+    assert!(accepted(&accounts.sign_in("Sam Poe", &code, at(4)).unwrap()));
+    // An empty roster takes away what the department gave, and nothing else.
+    let taken = accounts.take_roster(Some(roster(&[])), at(5));
+    assert_eq!(
+        (names(&taken), signed_out(&taken)),
+        (vec![(RosterChange::Removed, "Sam Poe")], vec!["Sam Poe"])
+    );
+    assert!(!accepted(&accounts.sign_in("Sam Poe", &code, at(5)).unwrap()));
+    assert!(accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(5)).unwrap()));
+}
+
+#[test]
+fn a_renewed_roster_leaves_locks_and_own_passwords_and_a_new_secret_does_not() {
+    let (folder, mut accounts) = with_administrator();
+    let ((sam, first), (eve, eves)) = (member("Sam Poe", Role::Officer), member("Eve Roe", Role::Officer));
+    accounts.take_roster(Some(roster(&[&sam, &eve])), at(0));
+    // The department's code is good for setting a password as well.
+    assert!(accepted(&accounts.set_up(&first, "Sam Poe", PASSWORD, at(0)).unwrap()));
+    assert!(!accepted(&accounts.sign_in("Sam Poe", &first, at(0)).unwrap()), "a password was set here");
+    accounts.renew_recovery(&sam.name, PASSWORD, at(0)).unwrap();
+    for _ in 0..FAILURES_MAX {
+        accounts.sign_in("Eve Roe", "wrong", at(1)).unwrap();
+    }
+    drop(accounts);
+    let (mut accounts, _) = Accounts::open(folder.path(), LOCK).unwrap();
+    assert!(!accepted(&accounts.sign_in("Sam Poe", PASSWORD, at(1)).unwrap()), "no roster is told of yet");
+    let taken = accounts.take_roster(Some(roster(&[&sam, &eve])), at(2));
+    assert_eq!(taken, RosterTaken::default());
+    assert!(accepted(&accounts.sign_in("Sam Poe", PASSWORD, at(2)).unwrap()));
+    assert!(!accepted(&accounts.sign_in("Eve Roe", &eves, at(2)).unwrap()), "locked");
+    accounts.release("Eve Roe").unwrap();
+    assert!(accepted(&accounts.sign_in("Eve Roe", &eves, at(2)).unwrap()), "what people here may do");
+    for refused in
+        [accounts.disable("Eve Roe"), accounts.enable("Eve Roe"), accounts.reset("Eve Roe").map(|_| ())]
+    {
+        assert!(matches!(refused, Err(AccountsError::FromDepartment(_))), "{refused:?}");
+    }
+
+    let (renewed, second) = member("Sam Poe", Role::Officer);
+    let taken = accounts.take_roster(Some(roster(&[&renewed, &eve])), at(3));
+    assert_eq!(
+        (names(&taken), signed_out(&taken)),
+        (vec![(RosterChange::NewSecret, "Sam Poe")], vec!["Sam Poe"])
+    );
+    for (secret, works) in [(PASSWORD, false), (first.as_str(), false), (second.as_str(), true)] {
+        assert_eq!(accepted(&accounts.sign_in("Sam Poe", secret, at(3)).unwrap()), works);
+    }
+    assert_eq!(accounts.list(at(3)).iter().map(|account| account.recovery).sum::<usize>(), 0);
+}
+
+#[test]
+fn a_roster_that_does_not_count_lets_nobody_of_it_in() {
+    let (_folder, mut accounts) = with_administrator();
+    let (sam, code) = member("Sam Poe", Role::Administrator);
+    let mut over = roster(&[&sam]);
+    accounts.take_roster(Some(over.clone()), at(0));
+    let Proof::Accepted(person) = accounts.sign_in("Sam Poe", &code, at(0)).unwrap() else {
+        panic!("refused")
+    };
+    over.view.rests = Some("It was good until noon.".to_owned());
+    let taken = accounts.take_roster(Some(over), at(1));
+    assert_eq!((names(&taken), signed_out(&taken)), (vec![], vec!["Sam Poe"]));
+    assert!(!accounts.admits(&person, at(1)));
+    assert!(!accepted(&accounts.sign_in("Sam Poe", &code, at(1)).unwrap()));
+    assert_eq!(accounts.list(at(1))[1].standing, Standing::Resting);
+    assert!(accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(1)).unwrap()));
+}
+
+#[test]
+fn the_roster_takes_a_name_over_for_good_but_never_the_last_administrators() {
+    let (_folder, mut accounts) = with_administrator();
+    let code = accounts.invite("Sam Poe", Role::Officer, at(0)).unwrap().to_string();
+    accounts.set_up(&code, "Sam Poe", PASSWORD, at(0)).unwrap();
+    let ((mut jo, jos), (sam, sams)) = (member("jo hill", Role::Officer), member("SAM POE", Role::Officer));
+    jo.disabled = true;
+    let taken = accounts.take_roster(Some(roster(&[&jo, &sam])), at(1));
+    let clashes = [(RosterChange::LocalKept, "Jo Hill"), (RosterChange::LocalDisabled, "Sam Poe")];
+    assert_eq!(names(&taken)[2..], clashes);
+    assert_eq!(signed_out(&taken), ["Sam Poe"]);
+    assert!(
+        accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(1)).unwrap()),
+        "no roster locks everybody out"
+    );
+    assert!(!accepted(&accounts.sign_in("jo hill", &jos, at(1)).unwrap()));
+    assert!(!accepted(&accounts.sign_in("Sam Poe", PASSWORD, at(1)).unwrap()));
+    assert!(accepted(&accounts.sign_in("Sam Poe", &sams, at(1)).unwrap()));
+    assert!(matches!(
+        accounts.invite("sam poe", Role::Officer, at(1)),
+        Err(AccountsError::FromDepartment(_))
+    ));
+    assert!(matches!(accounts.disable("Jo Hill"), Err(AccountsError::LastAdministrator(_))));
+    assert_eq!(accounts.list(at(1))[2].standing, Standing::Superseded);
+
+    // Who is gone from the roster is not let in again by what was made here, unless somebody here says so.
+    accounts.take_roster(Some(roster(&[&jo])), at(2));
+    assert!(!accepted(&accounts.sign_in("Sam Poe", PASSWORD, at(2)).unwrap()));
+    accounts.enable("Sam Poe").unwrap();
+    assert!(accepted(&accounts.sign_in("Sam Poe", PASSWORD, at(2)).unwrap()));
+
+    // With another administrator made here the department's word counts.
+    let code = accounts.invite("Ada Moss", Role::Administrator, at(3)).unwrap().to_string();
+    accounts.set_up(&code, "Ada Moss", PASSWORD, at(3)).unwrap();
+    let taken = accounts.take_roster(Some(roster(&[&jo])), at(4));
+    assert_eq!(names(&taken), [(RosterChange::LocalDisabled, "Jo Hill")]);
+    assert!(!accepted(&accounts.sign_in("Jo Hill", PASSWORD, at(4)).unwrap()));
+}
+
+#[test]
+fn a_unit_with_people_from_the_department_alone_still_makes_its_own_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut accounts, code) = Accounts::open(folder.path(), LOCK).unwrap();
+    let (sam, sams) = member("Sam Poe", Role::Administrator);
+    accounts.take_roster(Some(roster(&[&sam])), at(0));
+    assert!(accounts.first_boot() && !accounts.is_empty());
+    assert!(accepted(&accounts.sign_in("Sam Poe", &sams, at(0)).unwrap()));
+    let code = code.unwrap().to_string();
+    let taken = accounts.set_up(&code, "Sam Poe", PASSWORD, at(0));
+    assert!(matches!(taken, Err(AccountsError::FromDepartment(_))), "{taken:?}");
+    assert!(accepted(&accounts.set_up(&code, "Jo Hill", PASSWORD, at(0)).unwrap()));
+    assert!(!accounts.first_boot());
+}

@@ -13,6 +13,8 @@ for (const kind of ["pointerdown", "keydown", "scroll"]) {
 // returned to is asked for anew, since it may show what is no longer so.
 const leaving = new AbortController();
 addEventListener("pagehide", () => leaving.abort());
+// A form leads to another page, and to the end of the session where it signs out: what waits would hear of that first.
+addEventListener("submit", () => leaving.abort());
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::Frame;
-use crate::console::accounts::{AccountView, OneTimeCode, Role, Standing};
+use crate::console::accounts::{AccountView, OneTimeCode, Role, RosterView, Standing};
 use crate::console::answer::{Failure, page, see};
 use crate::console::gate::Visit;
 use crate::console::reception::Reception;
@@ -17,6 +17,8 @@ use crate::console::unit::Act;
 #[template(path = "accounts.html", config = "appliance/console/askama.toml")]
 struct Page {
     frame: Frame,
+    /// Of those accounts that come from the department.
+    roster: Option<RosterView>,
     accounts: Vec<AccountView>,
     roles: &'static str,
     /// Shown this once, to the administrator who hands it on.
@@ -122,8 +124,9 @@ async fn show_with(
 ) -> Result<Response, Failure> {
     let frame = Frame::at(reception, visit, "Accounts").await?;
     let now = frame.now;
-    let accounts = reception.accounts(move |accounts| accounts.list(now)).await?;
-    page(&Page { frame, accounts, roles: reception.place.roles(), fresh })
+    let told = reception.accounts(move |accounts| (accounts.roster().cloned(), accounts.list(now)));
+    let (roster, accounts) = told.await?;
+    page(&Page { frame, roster, accounts, roles: reception.place.roles(), fresh })
 }
 
 async fn tell(reception: &Reception, visit: &Visit, what: String) -> Result<(), Failure> {

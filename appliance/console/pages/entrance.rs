@@ -26,7 +26,8 @@ use crate::words::PersonName;
 struct Door {
     place: String,
     fingerprint: String,
-    first_boot: bool,
+    /// Neither here nor from the department.
+    nobody_yet: bool,
     refused: bool,
 }
 
@@ -260,7 +261,7 @@ async fn door_with(reception: &Arc<Reception>, refused: bool) -> Result<Response
     page(&Door {
         place: reception.place.name(),
         fingerprint: reception.fingerprint.clone(),
-        first_boot: reception.accounts(|accounts| accounts.first_boot()).await?,
+        nobody_yet: reception.accounts(|accounts| accounts.is_empty()).await?,
         refused,
     })
 }
@@ -287,10 +288,13 @@ async fn let_in(
     act: Act,
     path: &str,
 ) -> Result<Response, Failure> {
+    let Some(token) = reception.begin_session(&person).await? else {
+        tell_refusal(reception, Some(person.name), false, from).await?;
+        return Ok((StatusCode::UNAUTHORIZED, door_with(reception, true).await?).into_response());
+    };
     reception.audit(&person, from, act).await?;
     // A session that this browser had before ends here.
     let jar = end_session(reception, jar);
-    let token = reception.sessions().begin(person, reception.clock.now());
     Ok((jar.add(session_cookie(token)), see(path)).into_response())
 }
 
