@@ -15,6 +15,7 @@ pub mod console;
 pub mod crypto;
 pub mod delivery;
 pub mod enroll;
+pub mod fleet;
 pub mod health;
 pub mod hotlist;
 pub mod passage;

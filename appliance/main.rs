@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
 use milepost::commands::{
-    audit, check, command, demo, enroll, hotlist, read, receive, roster, run, simulate,
+    audit, check, command, demo, enroll, fleet, hotlist, read, receive, roster, run, simulate,
 };
 use milepost::crypto::Module;
 use milepost::delivery::tls;
@@ -33,6 +33,7 @@ enum Command {
     Order(command::CommandArgs),
     Roster(roster::RosterArgs),
     Receive(receive::ReceiveArgs),
+    Fleet(fleet::FleetArgs),
     Simulate(simulate::SimulateArgs),
     Enroll(enroll::EnrollArgs),
     Audit(audit::AuditArgs),
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Order(args) => args.run(),
         Command::Roster(args) => args.run(),
         Command::Receive(args) => receive::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Fleet(args) => fleet::run(args).map(|()| ExitCode::SUCCESS),
         Command::Simulate(args) => simulate::run(&args),
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => args.run(),

@@ -5,6 +5,7 @@ pub mod check;
 pub mod command;
 pub mod demo;
 pub mod enroll;
+pub mod fleet;
 pub mod hotlist;
 mod local_broker;
 mod publish_list;

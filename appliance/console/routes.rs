@@ -124,7 +124,7 @@ pub fn table() -> Vec<Route> {
     ]);
     table.extend(log());
     table.extend([
-        Route { rule: Rule { kind: Kind::Scrape, allowed: EVERYONE }, ..data("/metrics", EVERYONE, get(metrics::show)) },
+        scrape("/metrics", get(metrics::show)),
         data("/health/history", EVERYONE, get(metrics::history)),
 
         data("/assets/{name}", Anyone, get(answer::asset)),
@@ -261,6 +261,11 @@ pub fn page<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -
 
 pub fn data<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -> Route<S> {
     Route { path, rule: Rule { kind: Kind::Data, allowed }, label: None, handler }
+}
+
+/// For a monitoring system, by its token, and for everybody who is signed in.
+pub fn scrape<S>(path: &'static str, handler: MethodRouter<S>) -> Route<S> {
+    Route { path, rule: Rule { kind: Kind::Scrape, allowed: EVERYONE }, label: None, handler }
 }
 
 pub fn ask<S>(path: &'static str, allowed: Allowed, handler: MethodRouter<S>) -> Route<S> {

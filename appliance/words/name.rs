@@ -90,6 +90,19 @@ pub enum UnitKind {
     Mobile,
 }
 
+impl UnitKind {
+    pub const ALL: [Self; 3] = [Self::Fixed, Self::Portable, Self::Mobile];
+
+    /// As it stands in configurations, reports and pages, which is its serde name.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Portable => "portable",
+            Self::Mobile => "mobile",
+        }
+    }
+}
+
 /// The name of a person as it stands in the audit log: never empty, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

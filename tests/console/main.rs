@@ -2,6 +2,8 @@
 //! access is written down. Over real HTTPS, against a unit that the test holds in its hand.
 
 mod browser;
+#[path = "../support/browser.rs"]
+mod chromium;
 mod client;
 mod lanes;
 mod roster;
