@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench fuzz kill-test fips lint advisories packages build units layer deb deb-test arm64
+.PHONY: help demo test accuracy bench fuzz kill-test fips lint advisories packages build units layer deb deb-test update-test arm64
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
@@ -63,6 +63,10 @@ deb: packages $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX) ## the Debian package for th
 
 deb-test: deb ## the package and its services tried in a booted Debian: killed, hung, upgraded, removed, purged; as root
 	systemd/debian/test target/deb/milepost_*_$$(dpkg --print-architecture).deb
+
+update-test: deb ## a unit's way of a stick, and updates that succeed, fail half-way and are refused, on a disk in QEMU; as root, about 20 minutes
+	yocto/update-test/make-disk target/deb/milepost_*_amd64.deb target/update-test
+	yocto/update-test/run target/update-test
 
 arm64: ## compile for arm64, in a Debian of its own under target; as root
 	.ci/check-arm64
