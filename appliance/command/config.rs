@@ -21,7 +21,8 @@ pub struct Commander {
     pub name: PersonName,
     /// Ed25519 public key, 44 characters, as `milepost hotlist keygen` prints it.
     pub key: VerifyingKey,
-    /// What this person may do, as at the console: technicians and administrators everything, officers a snapshot.
+    /// What this person may do, as at the console: technicians and administrators everything (but administrators alone a
+    /// roll-back of the configuration), officers a snapshot.
     pub role: Role,
 }
 

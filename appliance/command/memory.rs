@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{Command, CommandRefusal, VALID_AT_MOST};
 use super::result::CommandResult;
-use crate::crypto::{SealKey, UnitKey};
+use crate::crypto::{Digest, SealKey, UnitKey};
 use crate::system::{ClockStatus, write_durably};
-use crate::words::RecordId;
+use crate::words::{PersonName, RecordId};
 
 const ON_DISK: &[u8] = b"commands 1";
 const AT_THE_BROKER: &[u8] = b"commands at the broker 1";
@@ -61,6 +61,19 @@ struct Seen {
     /// None while it is carried out; and at the broker, which need not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     result: Option<CommandResult>,
+    /// It is carried out over a restart, after which its result is known. The broker need not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over_restart: Option<OverRestart>,
+}
+
+/// A command whose result is known after the program has started anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverRestart {
+    pub command: Command,
+    pub by: PersonName,
+    /// Of the configuration that the unit works with if all goes well.
+    pub configuration: Digest,
 }
 
 impl Memory {
@@ -107,7 +120,7 @@ impl Memory {
             return Err(CommandRefusal::TooMany);
         }
         known.newest = known.newest.max(command.issued);
-        known.seen.insert(command.nonce, Seen { expires: command.expires, result: None });
+        known.seen.insert(command.nonce, Seen::at(command.expires));
         Ok(self.write(known)?)
     }
 
@@ -117,14 +130,27 @@ impl Memory {
         result: &CommandResult,
     ) -> Result<(), CommandStoreError> {
         let mut known = self.known.clone();
-        let seen = Seen { expires: command.expires, result: Some(result.clone()) };
+        let seen = Seen { result: Some(result.clone()), ..Seen::at(command.expires) };
         known.seen.insert(command.nonce, seen);
         self.write(known)
     }
 
+    /// Notes that the result of this command comes after a restart.
+    pub fn leave_open(&mut self, over_restart: OverRestart) -> Result<(), CommandStoreError> {
+        let mut known = self.known.clone();
+        let command = &over_restart.command;
+        let (nonce, expires) = (command.nonce, command.expires);
+        known.seen.insert(nonce, Seen { over_restart: Some(over_restart), ..Seen::at(expires) });
+        self.write(known)
+    }
+
+    pub fn left_open(&self) -> Vec<OverRestart> {
+        self.known.seen.values().filter_map(|seen| seen.over_restart.clone()).collect()
+    }
+
     pub fn for_the_broker(&self) -> Vec<u8> {
         let seen = self.known.seen.iter();
-        let seen = seen.map(|(nonce, seen)| (*nonce, Seen { expires: seen.expires, result: None })).collect();
+        let seen = seen.map(|(nonce, seen)| (*nonce, Seen::at(seen.expires))).collect();
         seal(&self.seal, AT_THE_BROKER, &Known { seen, ..self.known })
     }
 
@@ -154,12 +180,18 @@ impl Memory {
     }
 }
 
+impl Seen {
+    fn at(expires: Timestamp) -> Self {
+        Self { expires, result: None, over_restart: None }
+    }
+}
+
 impl Known {
     fn forget(&mut self, now: Timestamp) {
         let over = self.seen.values().map(|seen| seen.expires).filter(|expires| *expires <= now).max();
         if let Some(over) = over {
             self.floor = self.floor.max(over);
-            self.seen.retain(|_, seen| seen.expires > over);
+            self.seen.retain(|_, seen| seen.expires > over || seen.over_restart.is_some());
         }
     }
 }

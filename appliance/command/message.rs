@@ -47,6 +47,9 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         camera: Option<CameraId>,
     },
+    /// Start anew with the configuration from before the latest change that was kept, and keep it if the unit then
+    /// reaches the broker; else start anew with the present one.
+    RollBackConfiguration {},
     /// Make a key, and answer with the certificate request for it; with the one that waits, if there is one.
     RequestCertificate {},
     /// Try another certificate or authority, and keep it if the session stands with it.
@@ -89,6 +92,7 @@ impl Act {
             Self::Return {} => "return to service".to_owned(),
             Self::VerifyAim { camera } => format!("verify the aim{}", of(camera, " of every camera")),
             Self::SendSnapshot { camera } => format!("send a snapshot{}", of(camera, "")),
+            Self::RollBackConfiguration {} => "roll the configuration back".to_owned(),
             Self::RequestCertificate {} => "make a certificate request".to_owned(),
             Self::InstallCertificate(_) => "install another certificate or authority".to_owned(),
         }
@@ -102,6 +106,8 @@ impl Act {
             | Self::VerifyAim { .. }
             | Self::RequestCertificate {}
             | Self::InstallCertificate(_) => role != Role::Officer,
+            // Who changes the configuration at the console.
+            Self::RollBackConfiguration {} => role == Role::Administrator,
             Self::SendSnapshot { .. } => true,
         }
     }

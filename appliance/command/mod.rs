@@ -1,5 +1,5 @@
 //! Commands that the department signs: take out of service, return, verify the aim, send a snapshot, renew the
-//! certificate.
+//! certificate, roll back the configuration.
 //!
 //! Owns the signed message, who may command what, the memory that lets no command act twice, and the result message.
 //! Must not know how a command is carried out, nor MQTT: it is handed bytes and the time.
@@ -21,7 +21,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 pub use config::{Commander, Config};
-pub use memory::{CommandStoreError, Memory};
+pub use memory::{CommandStoreError, Memory, OverRestart};
 pub use message::{Act, Command, CommandRefusal};
 pub use result::{CommandResult, Outcome, Snapshot};
 
@@ -87,6 +87,17 @@ impl Commands {
     /// Keeps the result, so that the same message is answered alike.
     pub fn done(&mut self, command: &Command, result: &CommandResult) -> Result<(), CommandStoreError> {
         self.memory.keep_result(command, result)
+    }
+
+    /// Notes that the result of this command comes after the program has started anew: until then nothing is known of it
+    /// but that, and it was not cut off.
+    pub fn leave_open(&mut self, over_restart: OverRestart) -> Result<(), CommandStoreError> {
+        self.memory.leave_open(over_restart)
+    }
+
+    /// Commands whose result was left open before this start.
+    pub fn left_open(&self) -> Vec<OverRestart> {
+        self.memory.left_open()
     }
 
     /// What the broker is to keep for this unit: sealed. To be handed over after each command.

@@ -84,6 +84,36 @@ fn a_command_is_its_signers_and_acts_once() {
 }
 
 #[test]
+fn what_is_left_open_over_a_restart_is_found_again_and_does_not_act_twice() {
+    let post = Post::new();
+    let mut commands = post.start();
+    let sent = command(Act::VerifyAim { camera: None });
+    let payload = sent.sign(&post.technician);
+    let Judgement::CarryOut { command, by } = judge(&mut commands, &payload, now()) else {
+        panic!("refused")
+    };
+    let order = OverRestart { command, by, configuration: crate::crypto::Digest::of(b"before") };
+    commands.leave_open(order.clone()).unwrap();
+    let mut restarted = post.start();
+    assert_eq!(restarted.left_open(), std::slice::from_ref(&order));
+    assert!(matches!(judge(&mut restarted, &payload, now()), Judgement::Again(_)));
+    let result = CommandResult::of(&order.command, &order.by, Outcome::Done, "It works.", now());
+    restarted.done(&order.command, &result).unwrap();
+    let mut again = post.start();
+    assert!(again.left_open().is_empty());
+    let Judgement::Again(told) = judge(&mut again, &payload, now()) else { panic!("acted twice") };
+    assert_eq!(told, result);
+
+    // Whoever goes back must be who changes the configuration at the console.
+    let back = self::command(Act::RollBackConfiguration {});
+    let refused = judge(&mut again, &back.sign(&post.technician), now());
+    assert!(
+        matches!(refused, Judgement::Refused { why: CommandRefusal::NotAllowed { .. }, .. }),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn strangers_other_units_other_times_and_other_roles_are_refused() {
     use CommandRefusal as Why;
     let post = Post::new();

@@ -16,8 +16,8 @@ use crate::delivery::{Topic, UnitTopic};
 use crate::hotlist::Text;
 use crate::words::{CameraId, UnitId};
 
-/// Take a unit out of service or return it, verify its aim, have a snapshot sent, renew its certificate; by signed message
-/// (for the department)
+/// Take a unit out of service or return it, verify its aim, have a snapshot sent, roll its configuration back, renew its
+/// certificate; by signed message (for the department)
 ///
 /// Waits for what the unit answers. The exit status is 0 if every unit did it, 1 if one refused or did not answer.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,8 @@ pub struct CommandArgs {
     /// For how many minutes a unit that is offline may still carry it out when it comes back
     #[arg(long, global = true, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1440))]
     good_for_min: u16,
-    /// For how many seconds to wait for the answers. Default 30, and 90 where a certificate is tried
+    /// For how many seconds to wait for the answers. Default 30; 90 where a certificate is tried, 180 where a
+    /// configuration is rolled back
     #[arg(long, global = true)]
     wait_s: Option<u16>,
     #[command(subcommand)]
@@ -63,6 +64,9 @@ enum ActArgs {
         #[arg(long)]
         camera: Option<CameraId>,
     },
+    /// Go back to the configuration from before the latest change that was kept; the unit starts anew with it, keeps it if it
+    /// then reaches the broker, and returns to the present one if not
+    RollBack,
     /// Have the unit make a key and send the certificate request for it
     RequestCertificate(certificates::Request),
     /// Give the unit a certificate, or other authorities; it tries them first, and stays with the old if they do not work
@@ -88,6 +92,8 @@ struct Answers {
 }
 
 const ANSWER_WITHIN_S: u16 = 30;
+/// The unit starts anew, and once more after the time in which it may reach the broker: 120 seconds if nobody set another.
+const WENT_BACK_WITHIN_S: u16 = 180;
 /// A certificate is proved, shown by the session and watched for a while before the answer comes.
 const TRIED_WITHIN_S: u16 = 90;
 
@@ -111,6 +117,7 @@ impl CommandArgs {
             ActArgs::Return => all(Act::Return {})?.all,
             ActArgs::VerifyAim { camera } => all(Act::VerifyAim { camera })?.all,
             ActArgs::Snapshot { camera } => all(Act::SendSnapshot { camera })?.all,
+            ActArgs::RollBack => all(Act::RollBackConfiguration {})?.all,
             ActArgs::RequestCertificate(args) => args.run(&desk, units)?,
             ActArgs::InstallCertificate(args) => args.run(&desk, units)?,
             ActArgs::RotateCertificate(args) => args.run(&desk, units)?,
@@ -122,8 +129,12 @@ impl CommandArgs {
 impl Desk {
     /// Sends a command to each of these units, and tells what they answer.
     fn send(&self, orders: Vec<(UnitId, Act)>) -> anyhow::Result<Answers> {
-        let tried = orders.iter().any(|(_, act)| matches!(act, Act::InstallCertificate(_)));
-        let wait_s = self.wait_s.unwrap_or(if tried { TRIED_WITHIN_S } else { ANSWER_WITHIN_S });
+        let longest = orders.iter().map(|(_, act)| match act {
+            Act::RollBackConfiguration {} => WENT_BACK_WITHIN_S,
+            Act::InstallCertificate(_) => TRIED_WITHIN_S,
+            _ => ANSWER_WITHIN_S,
+        });
+        let wait_s = self.wait_s.or(longest.max()).unwrap_or(ANSWER_WITHIN_S);
         let command =
             |(unit, act)| Command::new(unit, act, self.reason.clone(), Timestamp::now(), self.good_for);
         let mut open: Vec<Command> = orders.into_iter().map(command).collect();

@@ -7,6 +7,8 @@
 //! A change is first tried: the program starts anew with it, and unless a person who signed in then keeps it, it
 //! starts anew without. A crash, a power cut or a start that fails ends a trial as well, since only the program
 //! itself starts one.
+//!
+//! With what is kept lie the texts that it replaced, one behind the other, so that the unit can go back.
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +21,15 @@ use crate::system::write_durably;
 
 const KEPT: &str = "configuration-changed.json";
 const ON_TRIAL: &str = "configuration-trial.json";
+/// Texts from before that are kept: more than anybody goes back.
+const FORMER_MOST: usize = 5;
 
 /// What the unit runs with.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub text: String,
+    /// What counted before it and was replaced at the console, oldest first.
+    former: Vec<String>,
     /// The installed file.
     file: PathBuf,
     installed: Digest,
@@ -36,6 +42,8 @@ pub struct Source {
 struct Changed {
     installed: Digest,
     text: String,
+    #[serde(default)]
+    former: Vec<String>,
 }
 
 impl Source {
@@ -46,10 +54,13 @@ impl Source {
         let config: Config = parse(&text, file)?;
         let state_dir = config.unit.state_dir.clone();
         let installed = Digest::of(text.as_bytes());
-        let source = Self { text, file: file.to_owned(), installed, state_dir, on_trial: false };
+        let former = Vec::new();
+        let source = Self { text, former, file: file.to_owned(), installed, state_dir, on_trial: false };
         let changed = source.load(if trial { ON_TRIAL } else { KEPT });
-        match changed.map(|text| (source.read(&text), text)) {
-            Some((Ok(config), text)) => Ok((Self { text, on_trial: trial, ..source }, config)),
+        match changed.map(|changed| (source.read(&changed.text), changed)) {
+            Some((Ok(config), Changed { text, former, .. })) => {
+                Ok((Self { text, former, on_trial: trial, ..source }, config))
+            }
             Some((Err(mistake), _)) => {
                 warn!(%mistake, "what was changed at the console does not fit this version: the installed file counts");
                 Ok((source.clone(), source.dated(config)))
@@ -64,31 +75,48 @@ impl Source {
         Ok(Config { digest: Some(Digest::of(text.as_bytes())), ..config })
     }
 
+    /// What counted before the latest change that was kept; None where nothing was changed at the console.
+    pub fn former(&self) -> Option<&str> {
+        self.former.last().map(String::as_str)
+    }
+
     /// Lays a text where the next start finds it, if it is told to try it.
     pub fn propose(&self, text: String) -> std::io::Result<()> {
-        self.store(ON_TRIAL, text)
+        let mut former = self.former.clone();
+        if text != self.text {
+            former.push(self.text.clone());
+        }
+        former.drain(..former.len().saturating_sub(FORMER_MOST));
+        self.store(ON_TRIAL, text, former)
+    }
+
+    /// The same with the text from before the latest change; kept, it takes that change's place. False where there is none.
+    pub fn propose_former(&self) -> std::io::Result<bool> {
+        let mut former = self.former.clone();
+        let Some(text) = former.pop() else { return Ok(false) };
+        self.store(ON_TRIAL, text, former).map(|()| true)
     }
 
     /// From now on this is the configuration, at every start.
     pub fn keep(&self) -> std::io::Result<()> {
-        self.store(KEPT, self.text.clone())
+        self.store(KEPT, self.text.clone(), self.former.clone())
     }
 
     fn dated(&self, config: Config) -> Config {
         Config { digest: Some(self.installed), ..config }
     }
 
-    fn store(&self, name: &str, text: String) -> std::io::Result<()> {
-        let changed = Changed { installed: self.installed, text };
+    fn store(&self, name: &str, text: String, former: Vec<String>) -> std::io::Result<()> {
+        let changed = Changed { installed: self.installed, text, former };
         let json = serde_json::to_vec(&changed).expect("a changed text is plain data");
         write_durably(&self.state_dir.join(name), &json)
     }
 
-    fn load(&self, name: &str) -> Option<String> {
+    fn load(&self, name: &str) -> Option<Changed> {
         let path = self.state_dir.join(name);
         let json = std::fs::read(&path).ok()?;
         match serde_json::from_slice::<Changed>(&json) {
-            Ok(changed) if changed.installed == self.installed => Some(changed.text),
+            Ok(changed) if changed.installed == self.installed => Some(changed),
             Ok(_) => {
                 warn!(path = %path.display(), "the installed configuration was edited since: it counts, not this change");
                 None
@@ -104,6 +132,46 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_goes_back_step_by_step_to_what_was_installed_and_forgets_the_oldest() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("milepost.toml");
+        let text = |lock_min: u32| {
+            format!(
+                "[unit]\nid = \"unit-1\"\nstate_dir = {:?}\n[[camera]]\nsource = \"scene:traffic\"\n\
+                 [console]\nlock_min = {lock_min}\n",
+                folder.path()
+            )
+        };
+        let open = |trial| {
+            let (source, config) = Source::open(&file, trial).unwrap();
+            (source, config.console.lock_min.get())
+        };
+        let go_back = || {
+            let proposed = open(false).0.propose_former().unwrap();
+            if proposed {
+                open(true).0.keep().unwrap();
+            }
+            (proposed, open(false).1)
+        };
+        std::fs::write(&file, text(1)).unwrap();
+        assert_eq!(open(false).0.former(), None);
+        assert_eq!(go_back(), (false, 1));
+        for change in 2..=3 {
+            open(false).0.propose(text(change)).unwrap();
+            open(true).0.keep().unwrap();
+        }
+        // What was only tried is nothing to go back to.
+        open(false).0.propose(text(9)).unwrap();
+        assert_eq!(open(false).0.former(), Some(text(2).as_str()));
+        assert_eq!([go_back(), go_back(), go_back()], [(true, 2), (true, 1), (false, 1)]);
+        for change in 11..20 {
+            open(false).0.propose(text(change)).unwrap();
+            open(true).0.keep().unwrap();
+        }
+        assert_eq!(open(false).0.former.len(), FORMER_MOST);
+    }
 
     #[test]
     fn a_change_counts_once_kept_and_until_the_installed_file_is_edited() {

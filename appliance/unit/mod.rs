@@ -25,6 +25,7 @@ mod place;
 mod pulse;
 mod read_record;
 mod renewal;
+mod roll_back;
 mod saved;
 mod sight;
 mod tally;
@@ -68,6 +69,7 @@ use orders::Orders;
 use place::{PlaceWatch, Whereabouts};
 use pulse::Pulse;
 use renewal::Renewal;
+use roll_back::RollBack;
 use saved::{Saved, SavedError};
 use sight::Sight;
 use tally::Tally;
@@ -333,6 +335,7 @@ impl Unit {
             handed_out: Mutex::default(),
         });
         let orders = Orders {
+            roll_back: RollBack::begin(window.settings.clone(), &commands),
             commands,
             cameras: cameras.clone(),
             window: window.clone(),

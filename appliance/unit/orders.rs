@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use super::duty::Duty;
 use super::guard::Watched;
 use super::renewal::{self, Renewal};
+use super::roll_back::RollBack;
 use super::window::Window;
 use crate::audit::{Audit, Event, Who};
 use crate::command::{Act, Command, CommandResult, Commands, Judgement, Outcome, Snapshot};
@@ -36,6 +37,7 @@ pub struct Orders {
     pub cameras: Arc<Vec<Watched>>,
     pub window: Arc<Window>,
     pub renewal: Arc<Renewal>,
+    pub roll_back: RollBack,
     pub duty: Arc<Duty>,
     pub records: Arc<Records>,
     pub audit: Arc<Audit>,
@@ -108,6 +110,15 @@ impl Orders {
         {
             self.go_on(runtime);
         }
+        if let Some(came) = self.roll_back.tick(self.delivery.is_answered()) {
+            let how = if came.went_back { Outcome::Done } else { Outcome::Refused };
+            let order = came.order;
+            let what = if came.went_back { "keeps" } else { "leaves" };
+            let what = format!("{what} the configuration from before the latest change");
+            self.note(Who::Unit, Event::ConfigurationChanged { what });
+            let now = self.clock.now().wall;
+            self.close(&order.command, &CommandResult::of(&order.command, &order.by, how, &came.said, now));
+        }
         for UnderWay { command, by, outcome } in std::mem::take(&mut self.under_way) {
             match outcome.try_recv() {
                 Ok(outcome) => {
@@ -151,7 +162,8 @@ impl Orders {
                 self.carry_out(command, by, runtime);
             }
             Judgement::Again(result)
-                if self.under_way.iter().any(|open| open.command.nonce == result.nonce) => {}
+                if self.roll_back.is_open(result.nonce)
+                    || self.under_way.iter().any(|open| open.command.nonce == result.nonce) => {}
             Judgement::Again(result) => {
                 self.refuse(format!("the command {} came before and is not carried out again", result.nonce));
                 self.answer(&result);
@@ -198,6 +210,14 @@ impl Orders {
                 snapshot: Some(snapshot.clone()),
                 ..Answer::of(format!("The picture of {} is on its way.", snapshot.camera))
             }),
+            Act::RollBackConfiguration {} => match self.roll_back.start(&mut self.commands, &command, &by) {
+                Ok(digest) => {
+                    let what =
+                        format!("tries the configuration from before the latest change (SHA-256 {digest})");
+                    return self.note(Who::Person(by), Event::ConfigurationChanged { what });
+                }
+                Err(refused) => Err(refused),
+            },
             Act::RequestCertificate {} => match self.renewal.signed_request(&by) {
                 Ok(signed) => Ok(Answer {
                     request: Some(signed),

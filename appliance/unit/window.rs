@@ -370,6 +370,7 @@ impl console::Unit for Window {
         };
         Configuration {
             text: self.settings.as_ref().map(|settings| settings.text().to_owned()),
+            former: self.settings.as_ref().and_then(|settings| settings.former()).map(str::to_owned),
             trial_until: self.trial_until(),
             clock: clock.to_owned(),
             certificate: facts.map(certificate).map_err(sentence),

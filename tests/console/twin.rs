@@ -308,6 +308,7 @@ impl Unit for Twin {
         };
         Configuration {
             text: Some("[unit]\nid = \"barrel-7\"\n".into()),
+            former: Some("[unit]\nid = \"barrel-7\" # before\n".into()),
             trial_until: self.trial_until(),
             clock: "kept by a time service".into(),
             certificate: Ok(certificate),

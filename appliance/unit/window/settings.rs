@@ -18,6 +18,15 @@ pub enum Again {
     WithoutTrial,
 }
 
+/// Where a trial stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// This program does not try anything.
+    None,
+    Running,
+    Kept,
+}
+
 /// The configuration of a unit that its program can start anew.
 pub struct Settings {
     source: Source,
@@ -58,6 +67,39 @@ impl Settings {
         self.source.propose(text.to_owned()).map_err(unwritten)?;
         self.again.send_replace(Some(Again::OnTrial));
         Ok(proposed.console.listen.socket().to_string())
+    }
+
+    /// What counted before the latest change that was kept.
+    pub fn former(&self) -> Option<&str> {
+        self.source.former()
+    }
+
+    pub fn trial(&self) -> Trial {
+        match (self.source.on_trial, self.until()) {
+            (false, _) => Trial::None,
+            (true, Some(_)) => Trial::Running,
+            (true, None) => Trial::Kept,
+        }
+    }
+
+    /// Lays down the configuration from before the latest change, if it is one that may be tried; gives its text.
+    /// [`try_it`](Self::try_it) comes next.
+    pub fn prepare_former(&self) -> Result<String, Refused> {
+        if self.until().is_some() {
+            return Err(Refused("A configuration is on trial: keep or leave it first.".to_owned()));
+        }
+        let none = "No change of the configuration was kept at this unit, so there is nothing to go back to.";
+        let former = self.former().ok_or_else(|| Refused(none.to_owned()))?.to_owned();
+        let proposed = self.source.read(&former).map_err(|mistake| Refused(mistake.to_string()))?;
+        self.judge(&proposed)?;
+        let unwritten = |error| Refused(format!("It could not be laid down: {error}."));
+        self.source.propose_former().map_err(unwritten)?;
+        Ok(former)
+    }
+
+    /// Has the program start anew with what was laid down.
+    pub fn try_it(&self) {
+        self.again.send_replace(Some(Again::OnTrial));
     }
 
     /// What would lock people out, or cost the unit what it keeps, is not even tried.
