@@ -332,6 +332,7 @@ pub mod tests {
             alerts_today: 0,
             last_read: None,
             answers: AnswerReport::default(),
+            roster: None,
         };
         let report = read(&serde_json::to_value(&whole).unwrap()).unwrap();
         assert_eq!((report.report_every_s, report.place.kind), (30, UnitKind::Mobile));
