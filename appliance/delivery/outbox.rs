@@ -43,6 +43,11 @@ pub struct Outbox {
     last_receipt: Duration,
     next_probe: Duration,
     awaiting_bulk: usize,
+    /// Sent once, over an earlier connection, and without a receipt: a broker that was restarted since may have lost
+    /// the receipt, or the record.
+    doubted: BTreeSet<RecordId>,
+    /// When those are sent again, if no receipt for one of them comes before.
+    doubted_until: Duration,
 }
 
 struct Entry {
@@ -85,6 +90,11 @@ pub enum Pick {
 /// find a week's worth of doubles in the broker's queue.
 const RECEIPT_TIMEOUT_MOST: Duration = Duration::from_secs(3600);
 
+/// What queued at the broker for us comes as soon as the link is up. Once nothing has come for so long, what still has no
+/// receipt may have gone down with the broker. It is then sent again, once: a link that comes and goes must not double
+/// everything each time.
+const SETTLED: Duration = Duration::from_secs(5);
+
 impl Outbox {
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -100,14 +110,19 @@ impl Outbox {
             last_receipt: Duration::ZERO,
             next_probe: Duration::ZERO,
             awaiting_bulk: 0,
+            doubted: BTreeSet::new(),
+            doubted_until: Duration::ZERO,
         }
     }
 
     /// A connection stands. Receipts that queued at the broker meanwhile get their time to arrive before
-    /// anything is sent again for want of one.
-    pub fn link_up(&mut self, now: Duration) {
+    /// anything is sent again for want of one; where the broker has forgotten the `session` there are none.
+    pub fn link_up(&mut self, session: bool, now: Duration) {
         self.last_receipt = now;
         self.postpone_to(now + self.limits.receipt_timeout);
+        let sent_once = |id: &RecordId| self.entries.get(id).is_some_and(|entry| entry.sendings == 1);
+        self.doubted = self.due.iter().map(|(_, id)| *id).filter(sent_once).collect();
+        self.doubted_until = if session { now + SETTLED } else { now };
     }
 
     /// The connection is gone: everything the broker has not acknowledged is to be submitted again.
@@ -121,6 +136,7 @@ impl Outbox {
             }
         }
         self.entries.retain(|_, entry| entry.held != Held::Unfit);
+        self.doubted.clear();
         self.bulk_bytes = 0;
         self.pace = Pace::new();
     }
@@ -227,6 +243,9 @@ impl Outbox {
             self.postpone_to(now + self.limits.receipt_timeout);
         }
         self.last_receipt = now;
+        if self.doubted.contains(&id) {
+            self.doubted_until = now + SETTLED;
+        }
         self.forget(id)
     }
 
@@ -282,6 +301,11 @@ impl Outbox {
     /// Marks what has waited too long for its receipt. From a silent receiver one record a time-out is
     /// asked for; the others wait until it answers.
     fn expire(&mut self, now: Duration) {
+        if now >= self.doubted_until {
+            for id in std::mem::take(&mut self.doubted) {
+                self.mark_again(id);
+            }
+        }
         while let Some(&(due, id)) = self.due.first() {
             if due > now || self.is_silent(now) && now < self.next_probe {
                 return;
@@ -293,12 +317,14 @@ impl Outbox {
 
     fn next_expiry(&self, now: Duration) -> Option<Duration> {
         let (due, _) = *self.due.first()?;
-        Some(if self.is_silent(now) { due.max(self.next_probe) } else { due })
+        let due = if self.is_silent(now) { due.max(self.next_probe) } else { due };
+        Some(if self.doubted.is_empty() { due } else { due.min(self.doubted_until) })
     }
 
     fn forget(&mut self, id: RecordId) -> bool {
         let Some(entry) = self.entries.remove(&id) else { return false };
         self.release(id, &entry);
+        self.doubted.remove(&id);
         true
     }
 

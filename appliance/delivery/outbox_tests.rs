@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Limits, Outbox, Pick};
+use super::{Limits, Outbox, Pick, SETTLED};
 use crate::delivery::shelf::Kind;
 use crate::words::RecordId;
 
@@ -46,7 +46,7 @@ impl World {
             receiver: BTreeMap::new(),
             order: Vec::new(),
         };
-        world.outbox.link_up(world.now);
+        world.outbox.link_up(true, world.now);
         world
     }
 
@@ -105,6 +105,11 @@ impl World {
 
     /// What reached the broker before the break may or may not have been taken by it.
     fn lose_link(&mut self, taken: usize) {
+        self.restart_broker(taken, true);
+    }
+
+    /// As [`Self::lose_link`]; the broker may have forgotten the session.
+    fn restart_broker(&mut self, taken: usize, session: bool) {
         for (_, records) in self.unacknowledged.drain(..).take(taken) {
             for id in records {
                 *self.receiver.entry(id).or_default() += 1;
@@ -112,7 +117,7 @@ impl World {
         }
         self.client.clear();
         self.outbox.link_lost();
-        self.outbox.link_up(self.now);
+        self.outbox.link_up(session, self.now);
     }
 
     fn settle(&mut self) {
@@ -130,6 +135,7 @@ enum Step {
     Acknowledge,
     Receipt(usize),
     LoseLink(usize),
+    RestartBroker(usize),
     Pass(u64),
 }
 
@@ -140,6 +146,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Acknowledge),
         2 => any::<usize>().prop_map(Step::Receipt),
         1 => (0..5usize).prop_map(Step::LoseLink),
+        1 => (0..5usize).prop_map(Step::RestartBroker),
         1 => (1..100u64).prop_map(Step::Pass),
     ];
     prop::collection::vec(step, 0..200)
@@ -158,6 +165,7 @@ proptest! {
                 Step::Acknowledge => world.acknowledge_one(),
                 Step::Receipt(which) => world.receipt_one(which),
                 Step::LoseLink(taken) => world.lose_link(taken),
+                Step::RestartBroker(taken) => world.restart_broker(taken, false),
                 Step::Pass(seconds) => world.now += Duration::from_secs(seconds),
             }
             world.fill();
@@ -230,6 +238,36 @@ fn a_missing_receipt_sends_the_record_again_and_later_each_time() {
     assert_eq!(world.outbox.sendings(id), 2);
     world.settle();
     assert_eq!(world.fill(), Some(TIMEOUT + 2 * TIMEOUT));
+}
+
+#[test]
+fn what_may_have_gone_down_with_the_broker_is_sent_again_soon_but_only_once() {
+    let mut world = World::new();
+    let (lost, receipted) = (world.put(Kind::Alert), world.put(Kind::Alert));
+    world.fill();
+    world.settle();
+    world.lose_link(0);
+    assert_eq!(world.fill(), Some(SETTLED), "what queued at the broker may come");
+    world.now = SETTLED / 2;
+    world.outbox.received(receipted, world.now);
+    assert_eq!(world.fill(), Some(world.now + SETTLED), "it comes");
+    world.now += SETTLED;
+    world.fill();
+    assert_eq!(world.client, [vec![lost]]);
+    world.settle();
+    world.lose_link(0);
+    assert_eq!(world.fill(), Some(world.now + 2 * TIMEOUT), "sent twice, it waits for its time");
+}
+
+#[test]
+fn a_broker_that_forgot_the_session_is_sent_everything_again_at_once() {
+    let mut world = World::new();
+    let id = world.put(Kind::Alert);
+    world.fill();
+    world.settle();
+    world.restart_broker(0, false);
+    world.fill();
+    assert_eq!(world.client, [vec![id]]);
 }
 
 #[test]

@@ -304,7 +304,7 @@ impl Session {
         let at = self.clock.now().wall;
         let on_trial = self.on_trial.is_some();
         info!(session = self.number, resumed = link.session_present, on_trial, "connected to the broker");
-        self.outbox.link_up(self.now());
+        self.outbox.link_up(link.session_present, self.now());
         self.status.send_modify(|status| {
             status.link = LinkState::Connected { since: at };
             status.on_trial = on_trial;
