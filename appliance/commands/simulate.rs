@@ -18,7 +18,9 @@ use super::local_broker::Broker as LocalBroker;
 use super::publish_list::publish_list;
 use super::run::until_told_to_stop;
 use crate::crypto::VerifyingKey;
+use crate::delivery::{Broker, Link, LinkEvent, Subscriptions};
 use crate::hotlist::List;
+use crate::receive;
 use crate::simulate::{
     Config, Counts, Day, Fleet, Folder, Follow, Latencies, Vehicle, allow_open_files, vehicles,
 };
@@ -99,8 +101,8 @@ pub struct SimulateArgs {
 const VEHICLES: usize = 16;
 /// Between two lines about how it goes.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// How long the last records may take to be receipted.
-const DRAIN: Duration = Duration::from_secs(60);
+/// How long the last records may take to be receipted: one that was lost on the way is sent again after a minute.
+const DRAIN: Duration = Duration::from_secs(90);
 /// What the list of `--with-broker` is called.
 const LIST: &str = "demo";
 
@@ -115,6 +117,12 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         Some(broker) => NonZeroU16::new(broker.port).context("port 0 is no port")?,
         None => args.port,
     };
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // Records lie in memory, so what a session hands to another thread takes no time.
+    let runtime = runtime.max_blocking_threads(4).worker_threads(2).enable_all().build()?;
+    if args.with_broker {
+        runtime.block_on(expect_receiver(&folder, port))?;
+    }
     println!("Certificates are issued and {VEHICLES} vehicles are rendered and read.");
     let vehicles = Arc::new(vehicles(VEHICLES, args.seed)?);
     let list = match &args.list {
@@ -144,10 +152,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         start_per_s: args.start_per_s,
     };
     introduce(args, &folder, port, begins);
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // Records lie in memory, so what a session hands to another thread takes no time.
-    runtime.max_blocking_threads(4).worker_threads(2).enable_all();
-    runtime.build()?.block_on(simulate(args, config, vehicles))
+    runtime.block_on(simulate(args, config, vehicles))
 }
 
 /// The department's side on this machine: its broker, and certificates for its programs.
@@ -158,6 +163,23 @@ fn department(folder: &Folder) -> anyhow::Result<LocalBroker> {
     }
     folder.signing_key("lists")?;
     LocalBroker::start(folder.path())
+}
+
+/// Has the broker keep what units send from now on, for a receiver that comes later: as in a department, where it has
+/// been there before.
+async fn expect_receiver(folder: &Folder, port: NonZeroU16) -> anyhow::Result<()> {
+    let broker = Broker {
+        port,
+        authority: folder.authority().into(),
+        certificate: folder.path().join("receiver.pem"),
+        key: folder.path().join("receiver.key"),
+        ..Broker::default()
+    };
+    let subscriptions = Subscriptions { filters: receive::filters(), renew: true };
+    let mut link = Link::open(&broker, "receiver", None, &subscriptions).await?;
+    while !matches!(link.next().await, LinkEvent::Subscribed | LinkEvent::Lost(_)) {}
+    link.close().await;
+    Ok(())
 }
 
 /// Every vehicle as a department's system would export it; which of them hit is drawn anew at each passage.
@@ -185,7 +207,9 @@ fn introduce(args: &SimulateArgs, folder: &Folder, port: NonZeroU16, begins: Tim
              {path}/receipts.key --folder {path}/received"
         );
         println!("  milepost fleet {at} --certificate {path}/dashboard.pem --key {path}/dashboard.key");
-        println!("Until the first runs, nobody receipts what units send, and every record waits.");
+        println!(
+            "Until the first runs, the broker keeps what units send, and every record waits for its receipt."
+        );
     } else if args.receiver.is_empty() {
         println!("Receipts count that are signed by {path}/receipts.key (milepost receive --signing-key).");
     }

@@ -170,7 +170,7 @@ impl Delivery {
         clock: Arc<dyn Clock>,
     ) -> (Self, mpsc::Receiver<Inbound>, impl Future<Output = ()> + Send + 'static) {
         let (inbound, taken) = mpsc::channel(INBOUND);
-        let (status_sender, status) = watch::channel(LinkStatus::new());
+        let (status_sender, status) = watch::channel(LinkStatus::default());
         let (health, told_health) = watch::channel(None);
         let (memory, told_memory) = watch::channel(None);
         let (command_memory, told_commands) = watch::channel(None);

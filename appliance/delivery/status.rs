@@ -64,8 +64,9 @@ pub struct Counts {
     pub inbound_dropped: u64,
 }
 
-impl LinkStatus {
-    pub(super) fn new() -> Self {
+/// Of a link that was never there.
+impl Default for LinkStatus {
+    fn default() -> Self {
         Self {
             link: LinkState::Connecting,
             on_trial: false,
@@ -80,7 +81,9 @@ impl LinkStatus {
             counts: Counts::default(),
         }
     }
+}
 
+impl LinkStatus {
     /// What keeps records from arriving, and what a person can do about it; None while all is well.
     pub fn trouble(&self) -> Option<String> {
         let told = |fault: &LinkFault| format!("{fault}: {}", fault.mend());

@@ -317,7 +317,8 @@ async fn keep_expiring(ledger: Ledger, keep: Keep, clock: Arc<dyn Clock>, news: 
     }
 }
 
-fn filters() -> Vec<String> {
+/// What a receiver subscribes to: everything that units send.
+pub fn filters() -> Vec<String> {
     let topics = ["status", "alerts", "pictures/+", "reads", "health", "events", "canary"];
     topics.map(|topic| format!("milepost/v1/units/+/{topic}")).to_vec()
 }

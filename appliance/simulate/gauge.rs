@@ -150,6 +150,11 @@ impl Latencies {
         Self(std::array::from_fn(|index| self.0[index] - earlier.0[index]))
     }
 
+    /// Those of another fleet besides.
+    pub fn and(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|index| self.0[index] + other.0[index]))
+    }
+
     pub fn count(&self) -> u64 {
         self.0.iter().sum()
     }

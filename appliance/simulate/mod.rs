@@ -22,7 +22,7 @@ mod vehicle;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -32,6 +32,8 @@ pub use files::{FilesError, allow_open_files};
 pub use folder::{Folder, FolderError};
 pub use gauge::{Counts, Gauge, Latencies};
 pub use vehicle::{Vehicle, VehicleError, vehicles};
+
+use shelf::LightShelf;
 
 use crate::crypto::VerifyingKey;
 use crate::delivery;
@@ -81,6 +83,7 @@ enum Phase {
 pub struct Fleet {
     phase: watch::Sender<Phase>,
     units: JoinSet<()>,
+    shelves: Vec<Arc<LightShelf>>,
     gauge: Arc<Gauge>,
 }
 
@@ -89,7 +92,7 @@ impl Fleet {
     pub fn start(config: Config, vehicles: Arc<Vec<Vehicle>>) -> Self {
         let gauge = Arc::new(Gauge::new(config.units.len()));
         let (phase, told) = watch::channel(Phase::Traffic);
-        let mut units = JoinSet::new();
+        let (mut units, mut shelves) = (JoinSet::new(), Vec::new());
         let common = Arc::new(unit::Common {
             seed: config.seed,
             receivers: config.receivers,
@@ -105,13 +108,19 @@ impl Fleet {
             let begin =
                 Duration::from_secs(1).mul_f64(f64::from(number) / f64::from(config.start_per_s.get()));
             let unit = unit::LightUnit::new(common.clone(), u64::from(number), name, broker);
+            shelves.push(unit.shelf());
             units.spawn(unit.run(begin, told.clone()));
         }
-        Self { phase, units, gauge }
+        Self { phase, units, shelves, gauge }
     }
 
     pub fn gauge(&self) -> &Gauge {
         &self.gauge
+    }
+
+    /// Since when the oldest record waits for its receipt.
+    pub fn oldest_waiting(&self) -> Option<Instant> {
+        self.shelves.iter().filter_map(|shelf| shelf.stock().oldest).min()
     }
 
     /// No vehicle passes any more, and no fault begins.

@@ -111,6 +111,10 @@ impl LightUnit {
         }
     }
 
+    pub fn shelf(&self) -> Arc<LightShelf> {
+        self.shelf.clone()
+    }
+
     /// Lives until the fleet stops; comes up after `begin`.
     pub async fn run(mut self, begin: Duration, mut phase: watch::Receiver<Phase>) {
         sleep(begin).await;
@@ -145,8 +149,9 @@ impl LightUnit {
                         None if !away => line = Some(self.connect()),
                         _ => {}
                     }
-                    if let Some(line) = &line {
-                        self.look(line);
+                    // Without power nobody looks.
+                    if !self.has(Trouble::Silent) {
+                        self.look(line.as_ref());
                     }
                 }
                 Some(inbound) = Line::arrival(&mut line) => self.take(inbound, line.as_ref()),
@@ -190,16 +195,16 @@ impl LightUnit {
             connections: 0,
             gauge: self.common.gauge.clone(),
         };
-        self.look(&line);
+        self.look(Some(&line));
         line
     }
 
     /// Judges the unit's health; reports it when it is time, and at every change.
-    fn look(&mut self, line: &Line) {
+    fn look(&mut self, line: Option<&Line>) {
         let now = self.clock.now();
         if let Some(follower) = &mut self.follower {
             let asks = follower.on_time(now);
-            line.ask(asks);
+            line.inspect(|line| line.ask(asks));
         }
         let older_by = if self.has(Trouble::ListStale) { STALE_BY_S } else { 0 };
         let stock = self.shelf.stock();
@@ -207,7 +212,7 @@ impl LightUnit {
             at: now,
             troubles: &self.troubles,
             list: self.follower.as_ref().map(|follower| follower.summary(older_by, now.wall)),
-            broker: &line.delivery.status(),
+            broker: &line.map(|line| line.delivery.status()).unwrap_or_default(),
             waiting: stock.held,
             oldest_waiting: stock.oldest.map(|since| since.elapsed()),
             delivered: stock.received,
@@ -216,7 +221,7 @@ impl LightUnit {
             alerts: self.alerted,
         });
         let due = self.reported.is_none_or(|last| now.since(&last) >= self.common.report_every);
-        if due || !changes.is_empty() {
+        if let Some(line) = line.filter(|_| due || !changes.is_empty()) {
             self.reported = Some(now);
             let json = serde_json::to_vec(&report).expect("a report is plain data with string keys");
             line.delivery.report_health(json);
