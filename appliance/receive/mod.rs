@@ -68,6 +68,11 @@ pub enum ReceiveError {
 /// Messages that are synced, acknowledged and receipted together, at most.
 const BATCH: usize = 128;
 
+/// Receipts that the broker has not acknowledged, from which on no further batch is taken. A batch of a large fleet makes
+/// one for each of its messages; they queue in the link, and past what that holds the connection would be given up, again
+/// and again.
+const RECEIPTS_UNDER_WAY: usize = 128;
+
 /// How often what has been kept long enough is looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -165,31 +170,45 @@ impl Desk {
 
     /// `renew` becomes false once the broker has answered every subscription.
     async fn serve(&mut self, mut link: Link, renew: &mut bool) -> Result<(), LinkFault> {
+        let (mut arrivals, mut under_way) = (Vec::new(), 0usize);
         loop {
-            let mut arrivals = Vec::new();
-            let mut event = Some(link.next().await);
+            let full = under_way > RECEIPTS_UNDER_WAY;
+            let mut event =
+                if arrivals.is_empty() || full { Some(link.next().await) } else { link.try_next() };
             while let Some(current) = event {
                 match current {
                     LinkEvent::Arrived(arrival) => arrivals.push(arrival),
+                    LinkEvent::Acknowledged(_) => under_way = under_way.saturating_sub(1),
                     LinkEvent::SubscriptionRefused { filter } => {
                         return Err(LinkFault::SubscriptionRefused(filter));
                     }
                     LinkEvent::Lost(fault) => return Err(fault),
                     LinkEvent::Subscribed => *renew = false,
-                    LinkEvent::Sent(_) | LinkEvent::Acknowledged(_) => {}
+                    LinkEvent::Sent(_) => {}
                 }
-                event = if arrivals.len() < BATCH { link.try_next() } else { None };
+                event = if arrivals.len() < BATCH || full { link.try_next() } else { None };
             }
-            if let Err(error) = self.settle(&link, arrivals)? {
-                // Neither acknowledged nor receipted: the next connection brings it again.
-                warn!(%error, "cannot store what units send");
-                return Err(LinkFault::Closed);
+            if under_way > RECEIPTS_UNDER_WAY {
+                continue;
+            }
+            let batch = arrivals.drain(..arrivals.len().min(BATCH)).collect();
+            match self.settle(&link, batch)? {
+                Ok(receipts) => under_way += receipts,
+                Err(error) => {
+                    // Neither acknowledged nor receipted: the next connection brings it again.
+                    warn!(%error, "cannot store what units send");
+                    return Err(LinkFault::Closed);
+                }
             }
         }
     }
 
-    /// Stores a batch, then acknowledges it, then answers its units.
-    fn settle(&mut self, link: &Link, arrivals: Vec<Arrival>) -> Result<Result<(), VaultError>, LinkFault> {
+    /// Stores a batch, then acknowledges it, then answers its units, each with a receipt; so many were sent.
+    fn settle(
+        &mut self,
+        link: &Link,
+        arrivals: Vec<Arrival>,
+    ) -> Result<Result<usize, VaultError>, LinkFault> {
         let entered = match self.vault.enter() {
             Ok(entered) => entered,
             Err(error) => return Ok(Err(error)),
@@ -207,12 +226,13 @@ impl Desk {
         for arrival in &arrivals {
             link.accept(arrival)?;
         }
+        let receipts = answers.len();
         for (unit, records) in answers {
             let receipt = Receipt { unit: unit.clone(), records, at: self.clock.now().wall };
             let topic = Topic::Unit(unit, UnitTopic::Receipts).to_string();
             link.publish(topic, receipt.sign(&self.config.key), false)?;
         }
-        Ok(Ok(()))
+        Ok(Ok(receipts))
     }
 
     fn take(

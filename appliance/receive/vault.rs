@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use super::book::{self, Book, NewLine};
 use super::ledger::{Entered, Ledger, VaultError, day_of};
 use crate::crypto::Digest;
 use crate::delivery::{Event, Received};
-use crate::system::at_once;
+use crate::system::{at_once, open_files};
 use crate::words::{RecordId, UnitId};
 
 /// Where received records lie, by day and unit:
@@ -36,8 +36,11 @@ pub struct Vault {
     ledger: Ledger,
     /// Held for as long as the receiver runs.
     _ours: File,
-    /// Days in use, the one used last at the back.
-    days: VecDeque<Day>,
+    /// Days of units held open, by folder, each with its ids in memory.
+    days: HashMap<PathBuf, Day>,
+    days_most: usize,
+    /// Counts uses of days, to tell which was used last.
+    uses: u64,
     /// Folders with names that are new since the last commit.
     unsynced: BTreeSet<PathBuf>,
     pictures: Vec<File>,
@@ -55,22 +58,32 @@ pub enum Novelty {
 
 struct Day {
     folder: PathBuf,
+    used: u64,
     books: BTreeMap<Book, (File, HashMap<RecordId, Digest>)>,
     dirty: BTreeSet<Book>,
 }
 
-/// Days of units held open, each with its ids in memory.
-const DAYS_OPEN: usize = 64;
+/// Days of units held open, at most: a day for each unit of a large department. What is not held must be read anew for
+/// each record.
+const DAYS_OPEN: usize = 5500;
+/// And ids in all of them together: about 300 MB.
+const IDS_HELD: usize = 4_000_000;
+/// A day has so many books at most; and so many files are opened besides.
+const BOOKS: u64 = Book::ALL.len() as u64;
+const BESIDES: u64 = 300;
 
 impl Vault {
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
         let ledger = Ledger::make(folder)?;
         let ours = ledger.take_for_receiving()?;
+        let files = open_files(DAYS_OPEN as u64 * BOOKS + BESIDES);
         Ok(Self {
             folder: ledger.folder().to_owned(),
             ledger,
             _ours: ours,
-            days: VecDeque::new(),
+            days: HashMap::new(),
+            days_most: (files.saturating_sub(BESIDES) / BOOKS).clamp(16, DAYS_OPEN as u64) as usize,
+            uses: 0,
             unsynced: BTreeSet::new(),
             pictures: Vec::new(),
         })
@@ -85,7 +98,9 @@ impl Vault {
         let entered = self.ledger.enter()?;
         // A book that expiry has replaced or removed meanwhile has no name any more: read anew.
         let has_name = |file: &File| file.metadata().is_ok_and(|facts| facts.nlink() > 0);
-        self.days.retain(|day| day.books.values().all(|(file, _)| has_name(file)));
+        self.days.retain(|_, day| day.books.values().all(|(file, _)| has_name(file)));
+        // Ids come day and night.
+        self.make_room()?;
         Ok(entered)
     }
 
@@ -180,13 +195,13 @@ impl Vault {
 
     fn sync(&mut self) -> Result<(), VaultError> {
         let fault = |source| VaultError::Disk { path: self.folder.clone(), source };
-        let dirty = self.days.iter().flat_map(|day| day.dirty.iter().map(|book| &day.books[book].0));
+        let dirty = self.days.values().flat_map(|day| day.dirty.iter().map(|book| &day.books[book].0));
         let files: Vec<&File> = self.pictures.iter().chain(dirty).collect();
         at_once(&files, |file| file.sync_all()).map_err(fault)?;
         let folders: Vec<&PathBuf> = self.unsynced.iter().collect();
         at_once(&folders, |folder| File::open(folder)?.sync_all()).map_err(fault)?;
         self.pictures.clear();
-        self.days.iter_mut().for_each(|day| day.dirty.clear());
+        self.days.values_mut().for_each(|day| day.dirty.clear());
         self.unsynced.clear();
         Ok(())
     }
@@ -194,24 +209,35 @@ impl Vault {
     fn day(&mut self, unit: &UnitId, id: RecordId) -> Result<&mut Day, VaultError> {
         let day_folder = self.folder.join(day_of(id));
         let folder = day_folder.join(unit.as_str());
-        let position = self.days.iter().position(|day| day.folder == folder);
-        let day = match position.and_then(|position| self.days.remove(position)) {
-            Some(day) => day,
-            None => {
-                if !folder.exists() {
-                    fs::create_dir_all(&folder)
-                        .map_err(|source| VaultError::Disk { path: folder.clone(), source })?;
-                    self.unsynced.extend([self.folder.clone(), day_folder]);
-                }
-                if self.days.len() == DAYS_OPEN {
-                    self.commit()?;
-                    self.days.pop_front();
-                }
-                Day { folder, books: BTreeMap::new(), dirty: BTreeSet::new() }
+        self.uses += 1;
+        if !self.days.contains_key(&folder) {
+            if !folder.exists() {
+                fs::create_dir_all(&folder)
+                    .map_err(|source| VaultError::Disk { path: folder.clone(), source })?;
+                self.unsynced.extend([self.folder.clone(), day_folder]);
             }
-        };
-        self.days.push_back(day);
-        Ok(self.days.back_mut().expect("it was just put there"))
+            self.make_room()?;
+            let (books, dirty) = (BTreeMap::new(), BTreeSet::new());
+            self.days.insert(folder.clone(), Day { folder: folder.clone(), used: 0, books, dirty });
+        }
+        let day = self.days.get_mut(&folder).expect("it was just put there");
+        day.used = self.uses;
+        Ok(day)
+    }
+
+    /// Closes the half of the days that was not used for longest, where too much is held.
+    fn make_room(&mut self) -> Result<(), VaultError> {
+        let ids = || self.days.values().flat_map(|day| day.books.values()).map(|(_, known)| known.len());
+        if self.days.len() < self.days_most && ids().sum::<usize>() < IDS_HELD {
+            return Ok(());
+        }
+        self.commit()?;
+        let mut used: Vec<u64> = self.days.values().map(|day| day.used).collect();
+        used.sort_unstable();
+        if let Some(&middle) = used.get(used.len() / 2) {
+            self.days.retain(|_, day| day.used > middle);
+        }
+        Ok(())
     }
 }
 
@@ -297,7 +323,8 @@ mod tests {
     fn more_days_than_are_held_open_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut vault = Vault::open(folder.path()).unwrap();
-        let ids: Vec<RecordId> = (0..DAYS_OPEN as i64 + 9)
+        vault.days_most = 16;
+        let ids: Vec<RecordId> = (0..16 + 9)
             .map(|days| {
                 let day = jiff::civil::date(2026, 1, 1) + jiff::Span::new().days(days);
                 id_of(&day.to_string())

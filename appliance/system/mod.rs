@@ -8,6 +8,7 @@ mod device;
 mod disk;
 mod files;
 pub mod log;
+mod open_files;
 mod position;
 mod service_manager;
 mod simulated_disk;
@@ -19,6 +20,7 @@ pub use device::{
 };
 pub use disk::{Disk, RealDisk};
 pub use files::{at_once, write_durably};
+pub use open_files::open_files;
 pub use position::{Config as PositionConfig, Fix, Gps};
 pub use service_manager::ServiceManager;
 pub use simulated_disk::SimulatedDisk;
