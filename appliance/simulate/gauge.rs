@@ -47,6 +47,23 @@ impl Counts {
         self.made - self.received
     }
 
+    /// Those of another fleet besides.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            units: self.units + other.units,
+            connected: self.connected + other.connected,
+            connections: self.connections + other.connections,
+            made: self.made + other.made,
+            received: self.received + other.received,
+            alerts: self.alerts + other.alerts,
+            reads: self.reads + other.reads,
+            list_bytes: self.list_bytes + other.list_bytes,
+            list_steps: self.list_steps + other.list_steps,
+            list_refusals: self.list_refusals + other.list_refusals,
+            list_holders: self.list_holders + other.list_holders,
+        }
+    }
+
     pub fn reconnects(&self) -> u64 {
         self.connections.saturating_sub(self.units)
     }

@@ -24,55 +24,29 @@ use milepost::hotlist::{
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 
+#[path = "support/entries.rs"]
+mod entries;
 #[path = "support/summary.rs"]
 mod summary;
+
+use entries::Numbers;
 
 const ENTRIES: usize = 1_000_000;
 const READS: usize = 10_000;
 /// Alerts for a wrong plate are rare, so more reads are tried.
 const ALERT_READS: usize = 1_000_000;
 
-/// Numbers that are the same in every run (xorshift64*).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-
-    /// As most states write them: three letters, four digits.
-    fn plate(&mut self) -> Plate {
-        let letters: String = (0..3).map(|_| char::from(b'A' + self.below(26) as u8)).collect();
-        Plate::parse(&format!("{letters}{:04}", self.below(10_000))).expect("letters and digits are a plate")
-    }
-
-    fn entry(&mut self) -> Entry {
-        let text = |text: String| text.parse().expect("short plain text");
-        Entry {
-            state: Some(State::ALL[self.below(51)]),
-            reason: Text::parse("stolen vehicle").expect("short plain text"),
-            authority: Text::parse("State Police").expect("short plain text"),
-            case: text(format!("2026-{:07}", self.below(10_000_000))),
-            ..Entry::new(Listed::from(self.plate()), Category::ALL[self.below(11)])
-        }
-    }
-
-    /// A read as it comes from a passage: fairly sure, each character with a rival.
-    fn reading(&mut self, plate: &Plate) -> Reading {
-        let slot = |position: usize| {
-            let mut logits = [0.0; 37];
-            let seen = plate.as_bytes().get(position);
-            logits[seen
-                .map_or(36, |seen| ALPHABET.iter().position(|c| c == seen).expect("plates are A-Z0-9"))] =
-                9.0;
-            logits[self.below(36)] += 4.0 + self.below(40) as f32 / 10.0;
-            Slot::from_logits(&logits)
-        };
-        Reading::new((0..8).map(slot).collect())
-    }
+/// A read as it comes from a passage: fairly sure, each character with a rival.
+fn reading(numbers: &mut Numbers, plate: &Plate) -> Reading {
+    let slot = |position: usize| {
+        let mut logits = [0.0; 37];
+        let seen = plate.as_bytes().get(position);
+        logits[seen.map_or(36, |seen| ALPHABET.iter().position(|c| c == seen).expect("plates are A-Z0-9"))] =
+            9.0;
+        logits[numbers.below(36)] += 4.0 + numbers.below(40) as f32 / 10.0;
+        Slot::from_logits(&logits)
+    };
+    Reading::new((0..8).map(slot).collect())
 }
 
 /// A read that is right as often as the reader's vote over a passage: 92 of 100 plates of seven characters, most
@@ -192,7 +166,7 @@ fn main() {
     let mut on_any_list = 0;
     for _ in 0..READS {
         let plate = numbers.plate();
-        let reading = numbers.reading(&plate);
+        let reading = reading(&mut numbers, &plate);
         let wall = Timestamp::now();
         let started = Instant::now();
         let matches = hotlist.matches(&reading, &state, wall);
@@ -209,7 +183,7 @@ fn main() {
         .iter()
         .map(|entry| {
             let Listed::Plate(plate) = entry.plate else { unreachable!("only plates were drawn") };
-            let reading = numbers.reading(&plate);
+            let reading = reading(&mut numbers, &plate);
             let started = Instant::now();
             let matches = hotlist.matches(&reading, &state, Timestamp::now());
             let took = started.elapsed();

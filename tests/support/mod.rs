@@ -47,6 +47,8 @@ pub struct Mosquitto {
     port: u16,
     /// Lines of its configuration besides the shipped ones.
     extra: String,
+    /// Whether it logs every message.
+    verbose: bool,
     process: Option<Child>,
 }
 
@@ -66,20 +68,31 @@ impl Mosquitto {
         let port = TcpListener::bind((self.address, 0)).unwrap().local_addr().unwrap().port();
         let authority = Authority::create("Never asked").unwrap();
         let (address, extra) = (self.address, String::new());
-        let mut other = Self { folder, authority, address, port, extra, process: None };
+        let verbose = self.verbose;
+        let mut other = Self { folder, authority, address, port, extra, verbose, process: None };
         other.restart();
         other
     }
 
+    /// One that logs no messages, for benchmarks: thousands a second are a load of their own.
+    pub fn start_quiet() -> Self {
+        Self::begin("127.0.0.1", false)
+    }
+
     /// On an address of the calling thread's network.
     pub fn start_on(address: &'static str) -> Self {
+        Self::begin(address, true)
+    }
+
+    fn begin(address: &'static str, verbose: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the broker");
         let authority = Authority::create("Test Department").expect("an authority");
         std::fs::write(folder.path().join("authority.pem"), authority.certificate_pem()).unwrap();
         authority.issue_server(&["localhost", address]).unwrap().save(folder.path(), "broker").unwrap();
         // Freed at once and taken by the broker; it keeps the port over restarts.
         let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
-        let mut broker = Self { folder, authority, address, port, extra: String::new(), process: None };
+        let extra = String::new();
+        let mut broker = Self { folder, authority, address, port, extra, verbose, process: None };
         broker.restart();
         broker
     }
@@ -124,7 +137,8 @@ impl Mosquitto {
         std::fs::write(self.folder.path().join("mosquitto.conf"), self.configuration()).unwrap();
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
         let process = Command::new("mosquitto")
-            .args(["-v", "-c"])
+            .args(self.verbose.then_some("-v"))
+            .arg("-c")
             .arg(self.folder.path().join("mosquitto.conf"))
             .stdout(Stdio::null())
             .stderr(log)
