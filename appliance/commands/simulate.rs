@@ -206,7 +206,9 @@ fn introduce(args: &SimulateArgs, folder: &Folder, port: NonZeroU16, begins: Tim
             "  milepost receive {at} --certificate {path}/receiver.pem --key {path}/receiver.key --signing-key \
              {path}/receipts.key --folder {path}/received"
         );
-        println!("  milepost fleet {at} --certificate {path}/dashboard.pem --key {path}/dashboard.key");
+        println!(
+            "  milepost fleet {at} --certificate {path}/dashboard.pem --key {path}/dashboard.key --folder {path}/fleet"
+        );
         println!(
             "Until the first runs, the broker keeps what units send, and every record waits for its receipt."
         );
