@@ -18,6 +18,7 @@ pub mod enroll;
 pub mod fleet;
 pub mod health;
 pub mod hotlist;
+pub mod network;
 pub mod passage;
 pub mod receive;
 pub mod record;

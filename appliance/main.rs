@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
 use milepost::commands::{
-    audit, check, command, demo, enroll, fleet, hotlist, read, receive, roster, run, simulate,
+    apply_network, audit, check, command, demo, enroll, fleet, hotlist, read, receive, roster, run, simulate,
 };
 use milepost::crypto::Module;
 use milepost::delivery::tls;
@@ -37,6 +37,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Enroll(enroll::EnrollArgs),
     Audit(audit::AuditArgs),
+    ApplyNetwork(apply_network::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => args.run(),
+        Command::ApplyNetwork(args) => apply_network::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("milepost: {}", in_full(&error));

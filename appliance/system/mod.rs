@@ -1,4 +1,4 @@
-//! Facts about the device and its host: time, place, storage, power, heat, memory, motion; systemd, and where logs go.
+//! Facts about the device and its host: time, network, place, storage, power, heat, memory, motion; systemd, and where logs go.
 //!
 //! Owns the calls to the operating system. Must not judge: what a fact means for service is health's.
 
@@ -8,6 +8,8 @@ mod device;
 mod disk;
 mod files;
 pub mod log;
+pub mod log;
+pub mod network;
 mod open_files;
 mod position;
 mod service_manager;

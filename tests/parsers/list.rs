@@ -12,6 +12,7 @@ use milepost::hotlist::{
     Category, ChunkError, Delta, Entry, Listed, Manifest, ManualAct, ManualMessage, May, Removal, Request,
     Signatory, Text, Topic, digest_of_chunks, pack_chunk, parse_line, unpack_chunk,
 };
+use milepost::network;
 use milepost::words::{ListName, PersonName, RecordId, UnitId};
 use serde_json::value::RawValue;
 
@@ -179,11 +180,54 @@ pub fn all() -> Vec<Parser> {
             }),
         },
         Parser {
+            name: "network-request",
+            examples: network_requests(),
+            takes: Box::new(|bytes| match network::Request::parse(bytes) {
+                Ok(request) => {
+                    if let network::Ask::Try { change, .. } = &request.ask {
+                        only_settings(&network::Wanted::default().with(change));
+                    }
+                    true
+                }
+                Err(_) => false,
+            }),
+        },
+        Parser {
             name: "audit-log",
             examples: vec![audit_line(now)],
             takes: Box::new(|bytes| audit::verify(bytes, None, None).is_ok()),
         },
     ]
+}
+
+fn network_requests() -> Vec<Vec<u8>> {
+    let typed = network::Typed::Static { address: "10.0.0.5/24", gateway: "10.0.0.1", dns: "2001:db8::1" };
+    let interface = network::Change::of_interface("eth0", typed).unwrap();
+    let changes = [
+        interface.beside("192.168.200.1/24".parse().unwrap()),
+        network::Change::of_time_servers("time.example.org 192.0.2.1").unwrap(),
+    ];
+    let tries = changes.map(|change| network::Ask::Try { change, confirm_s: 120 });
+    let asks = tries.into_iter().chain([network::Ask::Keep { trial: RecordId::new() }]);
+    asks.map(|ask| serde_json::to_vec(&network::Request { id: RecordId::new(), ask }).unwrap()).collect()
+}
+
+/// Whatever was asked, root writes the settings that it knows, one on each line, and nowhere else.
+fn only_settings(wanted: &network::Wanted) {
+    let keys = ["Name=", "DHCP=", "Address=", "Gateway=", "DNS=", "NTP="];
+    let heads = ["", "[Match]", "[Network]", "[Time]"];
+    for file in network::files(wanted, &[]) {
+        let folder = file.path.parent().unwrap();
+        assert!(
+            [network::folder(), Path::new("/run/systemd/timesyncd.conf.d")].contains(&folder),
+            "{file:?}"
+        );
+        for line in file.text.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#')) {
+            let value = keys.iter().find_map(|key| line.strip_prefix(key));
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/ ".contains(c);
+            assert!(heads.contains(&line) || value.is_some_and(|value| value.chars().all(plain)), "{line:?}");
+        }
+    }
 }
 
 fn receipt(unit: &UnitId, at: Timestamp) -> Vec<u8> {

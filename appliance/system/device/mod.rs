@@ -3,7 +3,7 @@
 //! Everything is read from the kernel's files under a root folder, which tests replace. What a device does not have is
 //! `None` and never an error: units run on anything from a Raspberry Pi to a PC.
 
-mod clock;
+pub(super) mod clock;
 mod motion;
 mod power;
 mod storage;
@@ -17,7 +17,9 @@ pub use clock::{ClockStatus, clock_status};
 pub use motion::{Gravity, Motion};
 pub use power::PowerFacts;
 pub use storage::{Reserve, StorageFacts};
-use tree::Tree;
+pub(super) use tree::Tree;
+#[cfg(test)]
+pub(super) use tree::fixture;
 
 use motion::Accelerometer;
 use storage::Storage;
@@ -106,7 +108,6 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
-    use super::tree::fixture;
     use super::*;
 
     #[test]

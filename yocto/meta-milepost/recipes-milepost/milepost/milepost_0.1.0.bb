@@ -35,7 +35,9 @@ do_install() {
     install -m 0755 ${B}/target/${CARGO_TARGET_SUBDIR}/${BPN} ${D}${bindir}/
 }
 
-SYSTEMD_SERVICE:${PN} = "milepost.service milepost-check.service milepost-check.timer"
+SYSTEMD_SERVICE:${PN} = "\
+    milepost.service milepost-check.service milepost-check.timer milepost-network.service milepost-network.path \
+"
 
 # As systemd/milepost.sysusers.conf has it; the image's root is read-only, so the user has to be there before.
 USERADD_PACKAGES = "${PN}"
