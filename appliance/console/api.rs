@@ -21,11 +21,12 @@ use super::gate::{Visit, bearer};
 use super::pages::alerts::SHOWN as ALERTS_SHOWN;
 use super::pages::audit::{SHOWN as ENTRIES_SHOWN, Wanted};
 use super::pages::maintenance::{LOGBOOK_SHOWN, ServiceForm, WorkForm};
+use super::pages::network::{InterfaceForm, TimeForm};
 use super::pages::records as store;
 use super::pages::records::ReasonForm;
 use super::pages::{
     accounts as people, aim, configuration as settings, deployment as place, entrance, lists as hot_lists,
-    maintenance as upkeep,
+    maintenance as upkeep, network as wiring,
 };
 use super::reception::Reception;
 use super::unit::{Act, Deployment, EntryRequest, Verification};
@@ -266,6 +267,22 @@ pub async fn deployment(State(desk): Asked) -> Answer {
 
 pub async fn deploy(desk: Asked, by: By, Json(asked): Json<Deployment>) -> Answer {
     place::deploy(desk, by, Form(asked)).await.map(done)
+}
+
+pub async fn network(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| unit.network()).await?)
+}
+
+pub async fn change_interface(desk: Asked, by: By, Json(asked): Json<InterfaceForm>) -> Answer {
+    wiring::change_interface(desk, by, Form(asked)).await.map(done)
+}
+
+pub async fn change_time_servers(desk: Asked, by: By, Json(asked): Json<TimeForm>) -> Answer {
+    wiring::change_time_servers(desk, by, Form(asked)).await.map(done)
+}
+
+pub async fn decide_network(desk: Asked, by: By, Json(asked): Json<settings::Decision>) -> Answer {
+    wiring::decide(desk, by, Form(asked)).await.map(done)
 }
 
 pub async fn accounts(State(desk): Asked) -> Answer {

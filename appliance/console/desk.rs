@@ -87,5 +87,6 @@ pub fn sign(unit: &dyn Unit, overview: &Overview) -> Sign {
         words: state.words().to_owned(),
         newest_alert: *unit.newest_alert().borrow(),
         trial_until: unit.trial_until(),
+        network_trial_until: unit.network_trial_until(),
     }
 }

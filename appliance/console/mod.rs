@@ -53,10 +53,10 @@ pub use certificate::CertificateError;
 pub use routes::{Allowed, Kind, Route, Rule, table as routes};
 pub use unit::{
     Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, CertificateView,
-    Configuration, Counted, Deployed, Deployment, Drawn, EntryRequest, Link, Lists, ListsChecked,
-    LivePicture, ManualView, Overview, PictureKind, PlateInPicture, Purge, Records, ReferenceView, Refused,
-    Service, ServiceChange, ServiceState, Stock, StoredAlert, Subject, Unit, Verdict, Verification, Verified,
-    Work,
+    Configuration, Counted, Deployed, Deployment, Drawn, EntryRequest, InterfaceView, Link, Lists,
+    ListsChecked, LivePicture, ManualView, NetworkTrial, NetworkView, Overview, PictureKind, PlateInPicture,
+    Purge, Records, ReferenceView, Refused, Service, ServiceChange, ServiceState, Stock, StoredAlert,
+    Subject, Unit, Verdict, Verification, Verified, Work,
 };
 
 /// `[console]` in `milepost.toml`.
@@ -73,8 +73,8 @@ pub struct Config {
     /// characters. A name without a folder is first looked for among the service's systemd credentials. Default
     /// none: then only who is signed in sees them.
     pub metrics_token: MetricsToken,
-    /// Seconds within which somebody must keep a configuration that is on trial, or the unit returns to the old one.
-    /// Default 120.
+    /// Seconds within which somebody must keep a configuration or a change of the network that is on trial, or the unit
+    /// returns to the old one. Default 120.
     pub confirm_s: NonZeroU32,
 }
 

@@ -50,6 +50,8 @@ pub struct Sign {
     pub newest_alert: Option<RecordId>,
     /// A configuration on trial, which an administrator may keep.
     pub trial_until: Option<Timestamp>,
+    /// A change of network or time on trial, which a technician may keep as well.
+    pub network_trial_until: Option<Timestamp>,
 }
 
 /// What all requests share, whatever they are for.

@@ -12,8 +12,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::accounts::Role;
 use super::desk::Desk;
 use super::pages::{
-    accounts, aim, alerts, audit, configuration, deployment, entrance, lists, maintenance, overview, records,
-    screen,
+    accounts, aim, alerts, audit, configuration, deployment, entrance, lists, maintenance, network, overview,
+    records, screen,
 };
 use super::reception::Reception;
 use super::{answer, api, gate, live, metrics};
@@ -115,6 +115,11 @@ pub fn table() -> Vec<Route> {
         page("/maintenance/export", TECHNICIANS, get(maintenance::export)),
         page("/deployment", TECHNICIANS, get(deployment::show)).called("Deployment"),
         form("/deployment", TECHNICIANS, post(deployment::deploy)),
+
+        page("/network", TECHNICIANS, get(network::show)).called("Network"),
+        form("/network/interface", TECHNICIANS, post(network::change_interface)),
+        form("/network/time-servers", TECHNICIANS, post(network::change_time_servers)),
+        form("/network/decision", TECHNICIANS, post(network::decide)),
     ];
     table.extend(people());
     table.extend([
@@ -162,6 +167,10 @@ pub fn table() -> Vec<Route> {
         order("/api/v1/maintenance/work", TECHNICIANS, post(api::note_work)),
         ask("/api/v1/deployment", TECHNICIANS, get(api::deployment)),
         order("/api/v1/deployment", TECHNICIANS, post(api::deploy)),
+        ask("/api/v1/network", TECHNICIANS, get(api::network)),
+        order("/api/v1/network/interface", TECHNICIANS, post(api::change_interface)),
+        order("/api/v1/network/time-servers", TECHNICIANS, post(api::change_time_servers)),
+        order("/api/v1/network/decision", TECHNICIANS, post(api::decide_network)),
         ask("/api/v1/accounts", ADMINISTRATORS, get(api::accounts)),
         order("/api/v1/accounts", ADMINISTRATORS, post(api::invite)),
         order("/api/v1/accounts/change", ADMINISTRATORS, post(api::change_account)),

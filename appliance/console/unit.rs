@@ -6,6 +6,7 @@
 mod access;
 mod lanes;
 mod maintenance;
+mod network;
 mod settings;
 mod stored;
 
@@ -19,12 +20,14 @@ use crate::alert::Alert;
 use crate::health::Coaching;
 use crate::health::{Displacement, Lane, LaneReads, LaneShift, Light};
 use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
+use crate::network::Change;
 use crate::passage::DrawnLanes;
 use crate::words::{CameraId, LaneName, PersonName, Plate, Probability, RecordId, State, UnitId};
 
 pub use access::{Access, Act, AuditEntry, AuditFilter, Subject};
 pub use lanes::Drawn;
 pub use maintenance::{Deployed, Deployment, ServiceChange, Work};
+pub use network::{InterfaceView, NetworkTrial, NetworkView};
 pub use settings::{CertificateView, Configuration};
 pub use stored::{Counted, Purge, Records, Stock, StoredAlert};
 
@@ -101,6 +104,14 @@ pub trait Unit: Send + Sync + 'static {
     fn try_configuration(&self, text: &str, by: &PersonName) -> Result<String, Refused>;
     /// Ends the trial: the configuration stays, or the unit starts anew with the old one.
     fn decide_trial(&self, keep: bool, by: &PersonName) -> Result<(), Refused>;
+
+    fn network(&self) -> NetworkView;
+    /// Until when a change of network or time is on trial; None where none is.
+    fn network_trial_until(&self) -> Option<Timestamp>;
+    /// Has a change tried; on trial once this returns.
+    fn try_network(&self, change: Change, by: &PersonName) -> Result<(), Refused>;
+    /// Ends the trial: the change stays, or is taken back.
+    fn decide_network(&self, keep: bool, by: &PersonName) -> Result<(), Refused>;
 
     /// The latest entries of the audit log that fit, newest first.
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry>;

@@ -102,5 +102,5 @@ pub fn sign(roster: &Roster) -> Sign {
         (.., 0) => ("fair", "None down".to_owned()),
         (.., down) => ("bad", format!("{down} down")),
     };
-    Sign { class, words, newest_alert: None, trial_until: None }
+    Sign { class, words, newest_alert: None, trial_until: None, network_trial_until: None }
 }

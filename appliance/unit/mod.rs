@@ -74,6 +74,7 @@ use saved::{Saved, SavedError};
 use sight::Sight;
 use tally::Tally;
 use window::Window;
+use window::network::Network;
 
 pub(crate) use evidence::{AlertRecord, PictureKind, PictureRef};
 pub(crate) use read_record::ReadRecord;
@@ -312,7 +313,10 @@ impl Unit {
         };
         background.push(guard.start()?);
 
+        let network = Arc::new(Network::new(&config.console, &config.delivery.broker, folder, audit.clone()));
+        background.push(network.watch(stop.clone())?);
         let window = Arc::new(Window {
+            network,
             manual: manual.clone(),
             answers: answers.clone(),
             unit: config.unit.id.clone(),

@@ -2,6 +2,7 @@
 
 mod lanes;
 mod logbook;
+pub mod network;
 pub mod settings;
 mod stored;
 
@@ -21,6 +22,7 @@ use super::history::History;
 use super::manual::Ledger;
 use super::saved::Saved;
 use super::tally::Tally;
+use network::Network;
 use settings::Settings;
 
 use crate::alert::{self, Disposition};
@@ -28,8 +30,9 @@ use crate::audit::{Audit, Event, Who};
 use crate::console::{
     self, Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, CertificateView,
     Configuration, Deployed, Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView,
-    Overview, PictureKind, Records as RecordsView, ReferenceView, Refused, Service as ServiceView,
-    ServiceChange, ServiceState as StateView, Stock, Subject, Verdict, Verification, Verified, Work,
+    NetworkView, Overview, PictureKind, Records as RecordsView, ReferenceView, Refused,
+    Service as ServiceView, ServiceChange, ServiceState as StateView, Stock, Subject, Verdict, Verification,
+    Verified, Work,
 };
 use crate::crypto::Digest;
 use crate::delivery::tls::{CertificateFacts, Credentials};
@@ -39,6 +42,7 @@ use crate::health::{HealthReport, Reference, ServiceState, metrics};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
 };
+use crate::network::Change;
 use crate::passage::DrawnLanes;
 use crate::record::{Kind, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
@@ -66,6 +70,7 @@ pub struct Window {
     pub kind: UnitKind,
     /// None where the program cannot start anew with others.
     pub settings: Option<Arc<Settings>>,
+    pub network: Arc<Network>,
     /// What the unit shows to the broker, and signs statements with.
     pub identity: Arc<InUse>,
     pub cameras: Arc<Vec<Watched>>,
@@ -382,6 +387,9 @@ impl console::Unit for Window {
     }
 
     fn try_configuration(&self, text: &str, by: &PersonName) -> Result<String, Refused> {
+        if self.network_trial_until().is_some() {
+            return Err(Refused("Keep or take back the network that is on trial first.".to_owned()));
+        }
         let address = self.settings()?.propose(text)?;
         let digest = Digest::of(text.as_bytes());
         let what = format!("tries another configuration (SHA-256 {digest})");
@@ -399,6 +407,25 @@ impl console::Unit for Window {
         }
         self.note(Who::Person(by.clone()), Event::ConfigurationChanged { what: what.to_owned() });
         Ok(())
+    }
+
+    fn network(&self) -> NetworkView {
+        self.network.view(self.broker_link().up, self.clock.now().wall)
+    }
+
+    fn network_trial_until(&self) -> Option<Timestamp> {
+        self.network.until(self.clock.now().wall)
+    }
+
+    fn try_network(&self, change: Change, by: &PersonName) -> Result<(), Refused> {
+        if self.trial_until().is_some() {
+            return Err(Refused("Keep or leave the configuration that is on trial first.".to_owned()));
+        }
+        self.network.propose(change, by)
+    }
+
+    fn decide_network(&self, keep: bool, by: &PersonName) -> Result<(), Refused> {
+        self.network.decide(keep, by)
     }
 
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {

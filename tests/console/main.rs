@@ -6,6 +6,7 @@ mod browser;
 mod chromium;
 mod client;
 mod lanes;
+mod network;
 mod roster;
 mod tool;
 mod twin;
@@ -129,6 +130,10 @@ const WHO: &[(&str, &str, &str)] = &[
     ("GET", "/maintenance/export", "ta"),
     ("GET", "/deployment", "ta"),
     ("POST", "/deployment", "ta"),
+    ("GET", "/network", "ta"),
+    ("POST", "/network/interface", "ta"),
+    ("POST", "/network/time-servers", "ta"),
+    ("POST", "/network/decision", "ta"),
     ("GET", "/accounts", "a"),
     ("POST", "/accounts/invitation", "a"),
     ("POST", "/accounts/change", "a"),
@@ -182,6 +187,10 @@ const WHO: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/maintenance/work", "ta"),
     ("GET", "/api/v1/deployment", "ta"),
     ("POST", "/api/v1/deployment", "ta"),
+    ("GET", "/api/v1/network", "ta"),
+    ("POST", "/api/v1/network/interface", "ta"),
+    ("POST", "/api/v1/network/time-servers", "ta"),
+    ("POST", "/api/v1/network/decision", "ta"),
     ("GET", "/api/v1/accounts", "a"),
     ("POST", "/api/v1/accounts", "a"),
     ("POST", "/api/v1/accounts/change", "a"),

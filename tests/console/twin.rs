@@ -13,7 +13,12 @@ use milepost::hotlist::{
     Act, Category, End, Ended, Entry, Freshness, ListSummary, Listed, ManualEntry, ManualRemoval,
     ManualSummary, Text, Told,
 };
+use milepost::network::{Addressing, By, Change};
 use milepost::passage::DrawnLanes;
+use milepost::system::ClockStatus;
+use milepost::system::network::{
+    HostAddress, Interface, InterfaceKind, NetworkManager, TimeFacts, TimeService,
+};
 use milepost::vision::Corners;
 use milepost::words::{CameraId, ListName, PersonName, Plate, Probability, RecordId, State, UnitId};
 use opencv::core::{CV_8UC3, Mat, Point, Rect, Scalar, Size, Vector};
@@ -32,6 +37,7 @@ pub struct Twin {
     pub accesses: Mutex<Vec<Access>>,
     pub work: Mutex<Vec<String>>,
     pub trial: Mutex<Option<String>>,
+    pub network_trial: Mutex<Option<Change>>,
     pub deployed: Mutex<Option<Deployed>>,
     pub drawn: Mutex<Option<Drawn>>,
     /// The record of the one stored alert.
@@ -53,6 +59,7 @@ impl Twin {
             accesses: Mutex::default(),
             work: Mutex::default(),
             trial: Mutex::default(),
+            network_trial: Mutex::default(),
             deployed: Mutex::default(),
             drawn: Mutex::default(),
             stored: RecordId::new(),
@@ -332,6 +339,41 @@ impl Unit for Twin {
         lock(&self.trial).take().map(|_| ()).ok_or(Refused("No trial.".into()))
     }
 
+    fn network(&self) -> NetworkView {
+        let trial = lock(&self.network_trial).as_ref().map(ToString::to_string);
+        NetworkView {
+            interfaces: interfaces(),
+            name_servers: vec!["10.20.0.1".parse().unwrap()],
+            resolver: true,
+            time: TimeFacts {
+                status: ClockStatus::Synchronised,
+                error_ms: Some(14.2),
+                service: Some(TimeService::Timesyncd),
+                servers: vec!["time.county.example".into(), "10.20.0.1".into()],
+                asked: Some("10.20.0.1".into()),
+            },
+            time_changed: false,
+            time_fixed: None,
+            fixed: None,
+            trial: trial.map(|what| NetworkTrial { what, until: before(-110) }),
+        }
+    }
+
+    fn network_trial_until(&self) -> Option<Timestamp> {
+        lock(&self.network_trial).as_ref().map(|_| before(-110))
+    }
+
+    fn try_network(&self, change: Change, by: &PersonName) -> Result<(), Refused> {
+        lock(&self.work).push(format!("{by}: tries {change}"));
+        *lock(&self.network_trial) = Some(change);
+        Ok(())
+    }
+
+    fn decide_network(&self, keep: bool, by: &PersonName) -> Result<(), Refused> {
+        lock(&self.work).push(format!("{by}: keeps {keep}"));
+        lock(&self.network_trial).take().map(|_| ()).ok_or(Refused("No trial.".into()))
+    }
+
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
         let entry = |(number, access): (usize, &Access)| AuditEntry {
             number: number as u64 + 1,
@@ -371,6 +413,39 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn before(seconds: i64) -> Timestamp {
     Timestamp::from_second(NOW.as_second() - seconds).unwrap()
+}
+
+fn interfaces() -> Vec<InterfaceView> {
+    let held = |address: &str, by_dhcp| HostAddress { address: address.parse().unwrap(), by_dhcp };
+    let interface = |name: &str, kind, addresses, manager| Interface {
+        name: name.to_owned(),
+        kind,
+        link: true,
+        speed_mbit: Some(1000),
+        hardware_address: Some("02:00:5e:10:00:2f".into()),
+        addresses,
+        gateways: Vec::new(),
+        manager: Some(manager),
+        file: None,
+        joined: false,
+    };
+    let view = |facts, console, broker| InterfaceView { facts, console, broker, changed: None, fixed: None };
+    let port = vec![held("192.168.200.1/24", false), held("192.168.77.5/24", false)];
+    let port = interface("eth0", InterfaceKind::Wired, port, NetworkManager::Networkd);
+    let trunk = vec![held("10.20.0.47/16", true), held("fe80::5eff:fe10:2f/64", false)];
+    let trunk = interface("eth1", InterfaceKind::Wired, trunk, NetworkManager::Networkd);
+    let mobile = interface("wwan0", InterfaceKind::Mobile, Vec::new(), NetworkManager::NetworkManager);
+    vec![
+        InterfaceView {
+            changed: Some(Addressing { by: By::Dhcp, beside: Some("192.168.200.1/24".parse().unwrap()) }),
+            ..view(port, true, false)
+        },
+        view(Interface { gateways: vec!["10.20.0.1".parse().unwrap()], ..trunk }, false, true),
+        InterfaceView {
+            fixed: Some("NetworkManager looks after it: change it there.".into()),
+            ..view(Interface { link: false, speed_mbit: None, ..mobile }, false, false)
+        },
+    ]
 }
 
 fn overview() -> Overview {

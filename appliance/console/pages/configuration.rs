@@ -66,12 +66,17 @@ enum What {
     Leave,
 }
 
+impl Decision {
+    pub fn keeps(&self) -> bool {
+        matches!(self.decision, What::Keep)
+    }
+}
+
 pub async fn decide(
     State(desk): State<Arc<Desk>>,
     Extension(visit): Extension<Visit>,
     Form(form): Form<Decision>,
 ) -> Result<Response, Failure> {
-    let keep = matches!(form.decision, What::Keep);
-    desk.ask(move |unit| unit.decide_trial(keep, &visit.person.name)).await??;
+    desk.ask(move |unit| unit.decide_trial(form.keeps(), &visit.person.name)).await??;
     Ok(see("/configuration"))
 }

@@ -9,6 +9,7 @@ pub mod deployment;
 pub mod entrance;
 pub mod lists;
 pub mod maintenance;
+pub mod network;
 pub mod overview;
 pub mod records;
 pub mod screen;
@@ -23,7 +24,7 @@ use super::answer::Failure;
 use super::desk::{Desk, sign};
 use super::gate::Visit;
 use super::reception::{Reception, Sign};
-use super::unit::Overview;
+use super::unit::{Overview, Unit};
 
 /// What surrounds every page of somebody signed in: navigation, the place's name and state, the way out.
 pub struct Frame {
@@ -49,8 +50,11 @@ impl Frame {
         visit: Visit,
         title: &'static str,
     ) -> Result<(Self, Overview), Failure> {
-        let overview = desk.ask(|unit| unit.overview()).await?;
-        let sign = sign(desk.unit.as_ref(), &overview);
+        let glance = |unit: &dyn Unit| {
+            let overview = unit.overview();
+            (sign(unit, &overview), overview)
+        };
+        let (sign, overview) = desk.ask(glance).await?;
         Ok((Self::under(desk, visit, title, sign), overview))
     }
 
@@ -67,7 +71,11 @@ impl Frame {
         Self {
             title,
             place: reception.place.name(),
-            sign: Sign { trial_until: sign.trial_until.filter(|_| role == Role::Administrator), ..sign },
+            sign: Sign {
+                trial_until: sign.trial_until.filter(|_| role == Role::Administrator),
+                network_trial_until: sign.network_trial_until.filter(|_| role != Role::Officer),
+                ..sign
+            },
             links: reception.place.navigation(role).into_iter().map(link).collect(),
             person: visit.person,
             csrf: visit.csrf,
