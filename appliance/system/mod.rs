@@ -8,7 +8,6 @@ mod device;
 mod disk;
 mod files;
 pub mod log;
-pub mod log;
 pub mod network;
 mod open_files;
 mod position;
