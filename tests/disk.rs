@@ -27,12 +27,14 @@ use std::time::Duration;
 
 use department::Department;
 use milepost::audit::Audit;
-use milepost::crypto::UnitKey;
+use milepost::crypto::{UnitKey, sha256};
 use milepost::delivery::{self, Delivery};
 use milepost::record::{self, Kind, NewRecord, Records, Stored};
 use milepost::system::{Clock, Disk, RealDisk, SystemClock};
 use milepost::words::{RecordId, UnitId};
 use program::Appliance;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use site::Site;
 use small_disk::SmallDisk;
 use support::{Mosquitto, eventually, files, not_run};
@@ -89,6 +91,34 @@ fn on_a_full_and_on_a_read_only_disk_the_unit_starts_reads_and_alerts() {
     let _unit = started(&site);
     next_alert(&site);
     assert!(site.department.health()["records"]["fault"].is_null());
+}
+
+#[test]
+fn a_console_that_first_starts_on_a_full_disk_keeps_its_certificate_once_there_is_room() {
+    let test = "a_console_that_first_starts_on_a_full_disk_keeps_its_certificate_once_there_is_room";
+    let disk = match SmallDisk::ext4(24) {
+        Ok(disk) => disk,
+        Err(error) => return not_run(test, &error),
+    };
+    let site = Site::open();
+    let camera = site.camera(0);
+    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
+    std::os::unix::fs::symlink(disk.path(), site.folder().join("state")).unwrap();
+    let unit = started(&site);
+    unit.kill();
+    std::fs::remove_dir_all(disk.path().join("console")).unwrap();
+    let filler = disk.fill();
+
+    let unit = started(&site);
+    console_opens(&unit);
+    eventually("the unit says what is not kept", || unit.said().contains("certificate cannot be kept yet"));
+    let certificate = disk.path().join("console/certificate.pem");
+    assert!(!certificate.exists());
+    std::fs::remove_file(filler).unwrap();
+    eventually("the certificate is kept once there is room", || certificate.exists());
+    let kept = CertificateDer::from_pem_file(&certificate).unwrap();
+    let fingerprint = sha256(&kept).map(|byte| format!("{byte:02X}")).join(":");
+    assert!(unit.said().contains(&fingerprint), "what is kept is what was shown: {fingerprint}");
 }
 
 #[test]

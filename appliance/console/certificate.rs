@@ -5,14 +5,19 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing::{info, warn};
 
 use crate::crypto::sha256;
 use crate::system::write_durably;
+
+/// How often a certificate that found no room on the disk is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Why the console has no certificate to show.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +26,6 @@ pub enum CertificateError {
     Make(#[from] rcgen::Error),
     #[error("the console's certificate {path} cannot be read: {source}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the console's certificate {path} cannot be written: {source}")]
-    Write { path: PathBuf, source: std::io::Error },
     #[error(
         "{path} does not hold the console's certificate and key ({why}); \
          remove it to have a new one made, with a new fingerprint"
@@ -35,23 +38,53 @@ pub struct Identity {
     pub tls: Arc<ServerConfig>,
     /// SHA-256 of the certificate, as browsers show it: `3F:A0:...`.
     pub fingerprint: String,
+    /// What waits for room on the disk.
+    pub unwritten: Option<Unwritten>,
+}
+
+/// A certificate that was made for a disk that takes nothing. It is shown all the same; the next start has another one, unless
+/// it is written by then.
+pub struct Unwritten {
+    path: PathBuf,
+    pem: Vec<u8>,
+}
+
+impl Unwritten {
+    /// Writes it once the disk takes it.
+    pub async fn keep_trying(self) {
+        while let Err(_full) = self.write() {
+            tokio::time::sleep(RETRY).await;
+        }
+        info!(path = %self.path.display(), "the console's certificate is on the disk now");
+    }
+
+    fn write(&self) -> std::io::Result<()> {
+        self.path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        write_durably(&self.path, &self.pem)
+    }
 }
 
 impl Identity {
     /// Reads `certificate.pem` (certificate and key) in `folder`, or makes it for this name and address.
     pub fn load_or_make(folder: &Path, name: &str, address: IpAddr) -> Result<Self, CertificateError> {
         let path = folder.join("certificate.pem");
-        let pem = match std::fs::read(&path) {
-            Ok(pem) => pem,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let pem = make(name, address)?.into_bytes();
-                write_durably(&path, &pem)
-                    .map_err(|source| CertificateError::Write { path: path.clone(), source })?;
-                pem
-            }
-            Err(source) => return Err(CertificateError::Read { path, source }),
-        };
-        Self::from_pem(&pem).map_err(|why| CertificateError::Damaged { path, why })
+        match std::fs::read(&path) {
+            Ok(pem) => Self::from_pem(&pem).map_err(|why| CertificateError::Damaged { path, why }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::make(path, name, address),
+            Err(source) => Err(CertificateError::Read { path, source }),
+        }
+    }
+
+    fn make(path: PathBuf, name: &str, address: IpAddr) -> Result<Self, CertificateError> {
+        let made = Unwritten { path, pem: make(name, address)?.into_bytes() };
+        let identity = Self::from_pem(&made.pem);
+        let mut identity =
+            identity.map_err(|why| CertificateError::Damaged { path: made.path.clone(), why })?;
+        if let Err(error) = made.write() {
+            warn!(path = %made.path.display(), %error, "the console's certificate cannot be kept yet; it is tried again");
+            identity.unwritten = Some(made);
+        }
+        Ok(identity)
     }
 
     fn from_pem(pem: &[u8]) -> Result<Self, String> {
@@ -64,7 +97,7 @@ impl Identity {
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
             .map_err(|error| error.to_string())?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { tls: Arc::new(tls), fingerprint })
+        Ok(Self { tls: Arc::new(tls), fingerprint, unwritten: None })
     }
 }
 

@@ -31,11 +31,12 @@ mod unit;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing::warn;
 
 use crate::system::Clock;
 use certificate::Identity;
@@ -119,8 +120,6 @@ impl TryFrom<String> for ListenAddress {
 /// Why the console does not run. The unit reads on without it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
-    #[error("the console's folder {path} cannot be made: {source}")]
-    Folder { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Accounts(#[from] AccountsError),
     #[error(transparent)]
@@ -144,8 +143,8 @@ impl Console {
         unit: Arc<dyn Unit>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConsoleError> {
-        let made = std::fs::create_dir_all(folder);
-        made.map_err(|source| ConsoleError::Folder { path: folder.into(), source })?;
+        // On a full disk what is kept in it is not kept; who does the keeping says so.
+        std::fs::create_dir_all(folder).unwrap_or_else(|error| warn!(%error, "the console has no folder"));
         let listen = config.listen.socket();
         let name = unit.name();
         let identity = Identity::load_or_make(folder, name.as_str(), listen.ip())?;

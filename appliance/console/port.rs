@@ -23,12 +23,15 @@ pub struct Port {
     handle: Handle<SocketAddr>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    /// Whatever keeps the certificate once the disk takes it.
+    keeping: Option<JoinHandle<()>>,
 }
 
 impl Port {
     /// Serves from a task of its own; must be called within a tokio runtime.
     pub fn open(listen: SocketAddr, identity: Identity, router: Router) -> Self {
-        let Identity { tls, fingerprint } = identity;
+        let Identity { tls, fingerprint, unwritten } = identity;
+        let keeping = unwritten.map(|certificate| tokio::spawn(certificate.keep_trying()));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         let (stop, mut stopped) = watch::channel(false);
@@ -48,7 +51,7 @@ impl Port {
                 error!(%error, "the console stopped");
             }
         });
-        Self { address, fingerprint, handle, stop, server }
+        Self { address, fingerprint, handle, stop, server, keeping }
     }
 
     /// Where it listens; tells the port where 0 was asked for.
@@ -64,6 +67,9 @@ impl Port {
     /// Lets open answers end, for two seconds, then closes.
     pub async fn close(self) {
         self.stop.send_replace(true);
+        if let Some(keeping) = self.keeping {
+            keeping.abort();
+        }
         self.handle.graceful_shutdown(Some(Duration::from_secs(2)));
         // Fails only where the server's task panicked, which the runtime has reported.
         self.server.await.ok();
