@@ -21,6 +21,8 @@ pub enum LinkFault {
     HungUp,
     #[error("{0} is not there")]
     Missing(String),
+    #[error("the camera is in use by another program: {0}")]
+    Busy(String),
     #[error("{0} holds no picture")]
     Empty(String),
     #[error("the stream cannot be decoded: {0}")]
@@ -46,6 +48,9 @@ impl LinkFault {
             Self::NoPicture(_) => "Set the camera to H.264, H.265 or MJPEG with a key frame each 1 to 4 s.",
             Self::HungUp => "It is tried again by itself; check whether the camera restarts often.",
             Self::Missing(_) => "Check cable and path; a device must be allowed to the service.",
+            Self::Busy(_) => {
+                "End what else uses it: a camera at a device file gives pictures to one program alone."
+            }
             Self::Empty(_) => "Put pictures or a clip there, or mend `source`.",
             Self::Undecodable(_) => {
                 "Install the GStreamer plugin for this format, or set the camera to H.264."
@@ -66,6 +71,7 @@ impl LinkFault {
             Self::NoPicture(_) => "no-picture",
             Self::HungUp => "hung-up",
             Self::Missing(_) => "missing",
+            Self::Busy(_) => "busy",
             Self::Empty(_) => "empty",
             Self::Undecodable(_) => "undecodable",
             Self::Broken(_) => "broken",

@@ -138,25 +138,32 @@ impl Pipeline {
     }
 
     fn fault(&self, error: &glib::Error, debug: &str) -> LinkFault {
-        use gst::{ResourceError, StreamError};
+        use gst::StreamError;
         if let Some(reason) = lock(&self.observed.certificate).take() {
             return LinkFault::Untrusted(reason);
         }
         let said = sentence(error.message(), debug);
-        if let Some(kind) = error.kind::<ResourceError>() {
-            return match kind {
-                ResourceError::NotAuthorized => LinkFault::Refused,
-                ResourceError::NotFound => LinkFault::NoStream,
-                ResourceError::OpenRead | ResourceError::OpenReadWrite | ResourceError::OpenWrite => {
-                    LinkFault::Unreachable(said)
-                }
-                _ => LinkFault::Broken(said),
-            };
+        if let Some(kind) = error.kind::<gst::ResourceError>() {
+            return of_resource(kind, said);
         }
         match error.kind::<StreamError>() {
             Some(StreamError::Failed) | None => LinkFault::Broken(said),
             Some(_) => LinkFault::Undecodable(said),
         }
+    }
+}
+
+fn of_resource(kind: gst::ResourceError, said: String) -> LinkFault {
+    use gst::ResourceError;
+    match kind {
+        ResourceError::NotAuthorized => LinkFault::Refused,
+        ResourceError::NotFound => LinkFault::NoStream,
+        // What v4l2src makes of the driver's EBUSY.
+        ResourceError::Busy => LinkFault::Busy(said),
+        ResourceError::OpenRead | ResourceError::OpenReadWrite | ResourceError::OpenWrite => {
+            LinkFault::Unreachable(said)
+        }
+        _ => LinkFault::Broken(said),
     }
 }
 
@@ -288,6 +295,15 @@ pub(super) fn link_at_once(source: &gst::Element, entry: &gst::Pad) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_camera_that_another_program_has_is_busy_and_not_broken() {
+        let fault = of_resource(gst::ResourceError::Busy, sentence("Device '/dev/video0' is busy", ""));
+        assert_eq!(
+            fault.to_string(),
+            "the camera is in use by another program: Device '/dev/video0' is busy"
+        );
+    }
 
     #[test]
     fn a_detail_is_told_but_no_address() {

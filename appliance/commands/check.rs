@@ -15,7 +15,7 @@ use crate::crypto::{Module, UnitKey};
 use crate::delivery::Link;
 use crate::delivery::tls::{self, Credentials, Identity};
 use crate::enroll::{InUse, Origin};
-use crate::system::{ClockStatus, Device, SystemClock, write_durably};
+use crate::system::{ClockStatus, Device, SystemClock, is_held, write_durably};
 use crate::vision::Vision;
 
 /// Say whether this unit is fit for work: one line for each thing it needs
@@ -62,8 +62,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     check("clock", clock());
     check("cryptography", cryptography());
     check("models", models(&config));
+    let unit_runs = is_held(&config.unit.state_dir.join("records"));
     for camera in &config.camera {
-        check(&format!("camera {}", camera.name), watch(camera));
+        check(&format!("camera {}", camera.name), watch(camera, unit_runs));
     }
     let in_use = in_use(&config, key.ok());
     check("certificate", certificate(&config, &in_use));
@@ -122,7 +123,7 @@ fn models(config: &Config) -> Finding {
     }
 }
 
-fn watch(camera: &capture::Config) -> Finding {
+fn watch(camera: &capture::Config, unit_runs: bool) -> Finding {
     let newest: Latest<Frame> = Latest::new();
     let capture = match Capture::start(camera.clone(), Arc::new(SystemClock::new()), newest.clone()) {
         Ok(capture) => capture,
@@ -140,12 +141,22 @@ fn watch(camera: &capture::Config) -> Finding {
             LinkState::Faulted(fault @ (LinkFault::Silent(_) | LinkFault::NoPicture(_))) => {
                 quiet = Some(fault)
             }
-            LinkState::Faulted(fault) => return Bad(format!("{fault}. {}", fault.mend())),
+            LinkState::Faulted(fault) => return broken(&fault, camera, unit_runs),
             _ => {}
         }
     }
     let mend = quiet.map_or(String::new(), |fault| format!(". {}", fault.mend()));
     Bad(format!("no picture from {} within {} s{mend}", camera.source, CAMERA_PATIENCE.as_secs()))
+}
+
+fn broken(fault: &LinkFault, camera: &capture::Config, unit_runs: bool) -> Finding {
+    match fault {
+        // The daily check runs beside the appliance, and a device file gives pictures to one program alone.
+        LinkFault::Busy(_) if unit_runs => {
+            Good(format!("{} is in use by the running unit, which watches it itself", camera.source))
+        }
+        fault => Bad(format!("{fault}. {}", fault.mend())),
+    }
 }
 
 /// The identity in use, and where it comes from; without the unit key only the installed one can be judged.
@@ -215,5 +226,33 @@ fn receipts(config: &Config) -> Finding {
         Bad("no receiver's key is trusted, so nothing is ever purged: fill [delivery] receivers".into())
     } else {
         Good(format!("{} keys are trusted", config.delivery.receivers.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_that_the_running_unit_holds_is_no_fault_and_one_that_somebody_else_holds_is() {
+        let camera: capture::Config = toml::from_str(r#"source = "/dev/video0""#).unwrap();
+        let busy = LinkFault::Busy("Device '/dev/video0' is busy".into());
+        assert!(
+            matches!(broken(&busy, &camera, true), Good(text) if text.contains("/dev/video0 is in use by the running unit"))
+        );
+        assert!(matches!(broken(&busy, &camera, false), Bad(text) if text.contains("another program")));
+        let gone = LinkFault::Missing("/dev/video0".into());
+        assert!(matches!(broken(&gone, &camera, true), Bad(_)));
+    }
+
+    #[test]
+    fn a_unit_runs_while_it_holds_its_records() {
+        use crate::system::{Disk, RealDisk};
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_held(folder.path()), "nothing is there yet");
+        let held = RealDisk.lock(folder.path()).unwrap();
+        assert!(is_held(folder.path()));
+        drop(held);
+        assert!(!is_held(folder.path()), "the file stays, its lock does not");
     }
 }

@@ -40,6 +40,12 @@ pub trait Disk: Send + Sync {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 }
 
+/// Whether a running program holds the lock of this folder.
+pub fn is_held(folder: &Path) -> bool {
+    let lock = File::open(folder.join("lock"));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// The machine's own file system, with a real `fsync` for each promise.
 pub struct RealDisk;
 

@@ -19,7 +19,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use device::{
     ClockStatus, Device, DeviceFacts, Gravity, Motion, PowerFacts, Reserve, StorageFacts, clock_status,
 };
-pub use disk::{Disk, RealDisk};
+pub use disk::{Disk, RealDisk, is_held};
 pub use files::{at_once, write_durably};
 pub use open_files::open_files;
 pub use position::{Config as PositionConfig, Fix, Gps};
