@@ -197,6 +197,7 @@ pub async fn asset(Path(name): Path<String>) -> Result<Response, Failure> {
     let (kind, content) = match name.as_str() {
         "console.css" => ("text/css; charset=utf-8", include_str!("assets/console.css")),
         "console.js" => ("text/javascript; charset=utf-8", include_str!("assets/console.js")),
+        "lanes.js" => ("text/javascript; charset=utf-8", include_str!("assets/lanes.js")),
         "theme.js" => ("text/javascript; charset=utf-8", include_str!("assets/theme.js")),
         "icon.svg" => ("image/svg+xml", include_str!("assets/icon.svg")),
         _ => return Err(Failure::NotFound),

@@ -21,7 +21,7 @@ use super::unit::{LivePicture, PlateInPicture};
 use crate::alert::Alert;
 use crate::health::{Check, Lamp, WIDTH_STANDING_PX};
 use crate::hotlist::Level;
-use crate::words::{CameraId, Plate, RecordId};
+use crate::words::{CameraId, LaneName, Plate, RecordId};
 
 /// A camera that gives no picture for this long is stalled.
 const PICTURE_WAIT: Duration = Duration::from_secs(3);
@@ -59,6 +59,7 @@ struct Outline<'a> {
     state: Option<String>,
     width_px: u32,
     wide_enough: bool,
+    lane: Option<&'a LaneName>,
 }
 
 /// A header holds no more; a scene with more plates than this is no place to aim.
@@ -99,6 +100,8 @@ struct Headline {
     id: RecordId,
     level: Level,
     text: Plate,
+    /// "Lane 2, going away"; empty where nothing is known.
+    course: String,
 }
 
 /// The alerts since `after` once there are any; no content if none comes in time.
@@ -113,7 +116,12 @@ pub async fn news(
     };
     let alerts = desk.ask(|unit| unit.alerts(NEWS_MAX)).await?;
     let since = alerts.into_iter().map(|view| view.alert).take_while(|alert| Some(alert.id) != after);
-    let headline = |alert: Alert| Headline { id: alert.id, level: alert.level, text: alert.text };
+    let headline = |alert: Alert| Headline {
+        id: alert.id,
+        level: alert.level,
+        text: alert.text,
+        course: alert.course.to_string(),
+    };
     Ok(Json(News { newest, alerts: since.map(headline).collect() }).into_response())
 }
 
@@ -141,5 +149,6 @@ fn outline(plate: &PlateInPicture) -> Outline<'_> {
         state: plate.state.map(|state| state.to_string()),
         width_px: plate.width_px.round() as u32,
         wide_enough: plate.width_px >= WIDTH_STANDING_PX,
+        lane: plate.lane.as_ref(),
     }
 }

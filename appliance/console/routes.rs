@@ -87,6 +87,7 @@ pub fn table() -> Vec<Route> {
         data("/aim/{camera}/picture", EVERYONE, get(live::picture)),
         data("/aim/{camera}/view/{which}", EVERYONE, get(aim::view)),
         form("/aim/{camera}/verification", TECHNICIANS, post(aim::verify)),
+        form("/aim/{camera}/lanes", TECHNICIANS, post(aim::draw_by_form)),
 
         page("/alerts", OFFICERS, get(alerts::show)).called("Alerts"),
         data("/alerts/now", OFFICERS, get(alerts::show)),

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::alert::Alert;
 use crate::health::Coaching;
-use crate::health::{Displacement, Lane, LaneReads, LaneShift, Light};
+use crate::health::{AnswerReport, Displacement, Lane, LaneReads, LaneShift, Light, YieldReport};
 use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
 use crate::network::Change;
 use crate::passage::DrawnLanes;
@@ -137,6 +137,8 @@ pub struct Overview {
     pub alerts_open: u64,
     pub lists: Vec<ListSummary>,
     pub manual: ManualSummary,
+    /// What people found of the alerts that were raised.
+    pub answers: AnswerReport,
     /// Records that the server has not yet confirmed.
     pub backlog: u64,
     pub broker: Link,
@@ -177,6 +179,10 @@ pub struct CameraView {
     pub link: Link,
     /// Frames a second, averaged over a few seconds.
     pub fps: f32,
+    /// What the last whole hour yielded, against what is usual.
+    pub yields: YieldReport,
+    /// Of today, or since they were drawn: in each drawn lane, then outside all of them. Empty where none are drawn.
+    pub reads_by_lane: Vec<LaneReads>,
     /// The aim was verified anew since its lanes were drawn: somebody must look if they still fit.
     pub lanes_doubtful: bool,
 }

@@ -84,6 +84,14 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// Where plates pass, from far to near: their middles at widths from well under to well over the usual.
+    pub fn line(&self) -> [(f32, f32); 2] {
+        [0.6, 1.6].map(|share| {
+            let wider = (share - 1.0) * self.width_px;
+            (self.x_px + self.x_slope * wider, self.y_px + self.y_slope * wider)
+        })
+    }
+
     fn residual(&self, spot: &Spot) -> (f32, f32) {
         let wider = spot.width - self.width_px;
         (spot.x - self.x_px - self.x_slope * wider, spot.y - self.y_px - self.y_slope * wider)

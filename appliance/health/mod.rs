@@ -42,7 +42,7 @@ pub use report::{
 pub use service::{Change, Damage, Finding, Kept, ReturnRefused, Service, ServiceState, Standing};
 pub use smear::PlateBlur;
 pub use view::ViewMeasure;
-pub use yields::{Learned, Passed, UNSURE_BELOW, YieldReport, YieldWatch};
+pub use yields::{Learned, Passed, UNSURE_BELOW, Yield, YieldReport, YieldWatch};
 
 /// A check that could not be made.
 #[derive(Debug, thiserror::Error)]

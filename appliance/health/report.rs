@@ -119,6 +119,11 @@ pub struct AnswerReport {
 }
 
 impl AnswerReport {
+    /// Answers that say whether an alert was a false hit.
+    pub fn judged(&self) -> u64 {
+        self.answered.saturating_sub(self.dismissed)
+    }
+
     pub fn of(days: u32, counts: [(Verdict, u64); 4]) -> Self {
         let mut report = Self { days, ..Self::default() };
         let mut hits = [0u64; 2];

@@ -109,12 +109,13 @@ impl console::Unit for Window {
         let counts = self.tally.counts(now.wall);
         Overview {
             service: self.service(),
-            cameras: self.cameras.iter().map(Watched::view).collect(),
+            cameras: self.cameras.iter().map(|camera| camera.view(&self.tally, now.wall)).collect(),
             reads_today: counts.reads_today,
             alerts_today: counts.alerts_today,
             alerts_open: self.board.open(now),
             lists: self.hotlist.summary(now.wall),
             manual: self.hotlist.manual_summary(now.wall),
+            answers: self.answers.report(),
             backlog: self.records.counts().held.values().sum(),
             broker: self.broker_link(),
         }
@@ -570,7 +571,7 @@ impl Watched {
         }
     }
 
-    fn view(&self) -> CameraView {
+    fn view(&self, tally: &Tally, now: Timestamp) -> CameraView {
         use crate::capture::LinkState;
         let status = self.capture.status();
         let (up, fps, trouble) = match &status.state {
@@ -580,8 +581,14 @@ impl Watched {
             LinkState::Ended => (false, 0.0, Some("Its pictures have come to their end.".to_owned())),
         };
         let link = Link { up, since: status.since.wall, trouble };
-        let lanes_doubtful = self.sight.lanes_doubtful();
-        CameraView { camera: self.sight.camera.clone(), link, fps, lanes_doubtful }
+        CameraView {
+            camera: self.sight.camera.clone(),
+            link,
+            fps,
+            yields: self.sight.yields().report(),
+            reads_by_lane: self.reads_by_lane(tally, now),
+            lanes_doubtful: self.sight.lanes_doubtful(),
+        }
     }
 }
 

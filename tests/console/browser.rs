@@ -7,7 +7,7 @@ use crate::twin::{lock, stolen};
 use crate::{ADMINISTRATOR, OFFICER, Site};
 
 /// Pictures of the pages are left here, to be looked at.
-fn album() -> PathBuf {
+pub fn album() -> PathBuf {
     let album = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("console");
     std::fs::create_dir_all(&album).unwrap();
     album
@@ -43,6 +43,8 @@ fn pages_fit_a_telephone_and_a_desk_by_day_and_by_night() {
         "accounts",
         "configuration",
         "audit",
+        "recovery",
+        "password",
     ];
     for (width, scheme) in [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")] {
         browser.look_like(width, scheme);
@@ -105,7 +107,8 @@ fn the_aim_page_shows_a_moving_picture_and_an_alert_is_called_out_on_it() {
     browser.wait_for("document.querySelector('.checks .amber').textContent.startsWith('Plate width 190 px')");
 
     site.unit.raise(stolen("77KLM2", 0));
-    browser.wait_for("document.getElementById('news').textContent === 'HIGH alert: 77KLM2'");
+    browser
+        .wait_for("document.getElementById('news').textContent === 'HIGH alert: 77KLM2, lane 2, going away'");
     browser.picture(&album().join("news-360-light.png"));
     browser.open(&format!("{address}/alerts"));
     browser.wait_for("document.querySelectorAll('article').length === 3");

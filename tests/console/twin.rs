@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use milepost::alert::Alert;
 use milepost::capture::Plane;
 use milepost::console::{self, *};
-use milepost::health::{Coaching, Displacement, LaneReads, Light};
+use milepost::health::{AnswerReport, Coaching, Displacement, LaneReads, Light, YieldReport};
 use milepost::hotlist::{
     Act, Category, End, Ended, Entry, Freshness, ListSummary, Listed, ManualEntry, ManualRemoval,
     ManualSummary, Text, Told,
@@ -123,6 +123,11 @@ impl Unit for Twin {
 
     fn aims(&self) -> Vec<AimView> {
         let drawn = lock(&self.drawn).clone();
+        let learned = serde_json::from_value(json!({
+            "vehicles": 130, "x_px": 470.0, "y_px": 470.0, "width_px": 150.0, "character_height_px": 32.0,
+            "angle_deg": 0.5, "x_slope": 0.4, "y_slope": 1.6,
+        }));
+        let learned = learned.unwrap();
         vec![AimView {
             camera: CameraId::parse("north").unwrap(),
             verified: Some((PersonName::parse("Dana Ruiz").unwrap(), NOW)),
@@ -136,7 +141,7 @@ impl Unit for Twin {
                 scale: 1.0,
                 agreement: 0.8,
             }),
-            lanes: Vec::new(),
+            lanes: vec![learned],
             lane_shift: None,
             lanes_doubtful: drawn.as_ref().is_some_and(|drawn| drawn.is_doubtful(Some(NOW))),
             reads_by_lane: drawn.as_ref().map(reads_by_lane).unwrap_or_default(),
@@ -145,7 +150,9 @@ impl Unit for Twin {
     }
 
     fn draw_lanes(&self, _: &CameraId, lanes: DrawnLanes, by: &PersonName) -> Result<(), Refused> {
-        *lock(&self.drawn) = Some(Drawn { lanes, by: by.clone(), at: NOW, aim: Some(NOW) });
+        let drawn = Drawn { lanes, by: by.clone(), at: NOW, aim: Some(NOW) };
+        lock(&self.overview).cameras[0].reads_by_lane = reads_by_lane(&drawn);
+        *lock(&self.drawn) = Some(drawn);
         Ok(())
     }
 
@@ -475,6 +482,15 @@ fn overview() -> Overview {
             camera: CameraId::parse("north").unwrap(),
             link: up(184_000),
             fps: 14.9,
+            yields: YieldReport {
+                words: "read 412 from Tuesday 14:00; usually 320 to 540 on Tuesdays".into(),
+                hour: Some(before(3_000)),
+                reads: 412,
+                unsure: 21,
+                unread: 9,
+                usual_reads: Some((320, 540)),
+            },
+            reads_by_lane: Vec::new(),
             lanes_doubtful: false,
         }],
         reads_today: 18_515,
@@ -485,6 +501,15 @@ fn overview() -> Overview {
             list("county-bolo", 14, 388, 61, Freshness::Ageing),
         ],
         manual: ManualSummary::default(),
+        answers: AnswerReport {
+            days: 30,
+            answered: 121,
+            correct_read: 113,
+            wrong_state: 2,
+            incorrect_read: 3,
+            dismissed: 3,
+            false_hit_rate: Some(0.042),
+        },
         backlog: 313,
         broker: up(9_000),
     }

@@ -1,5 +1,5 @@
 //! A real browser: Chromium without a window, steered over its debugging pipe.
-#![allow(dead_code, reason = "the benchmark uses a part of this")]
+#![allow(dead_code, reason = "benchmarks use a part of this")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -107,6 +107,38 @@ impl Browser {
     pub fn evaluate(&mut self, script: &str) -> Value {
         let answer = self.ask("Runtime.evaluate", json!({"expression": script, "returnByValue": true}));
         answer["result"]["value"].clone()
+    }
+
+    /// A finger on the glass, or a mouse: pressed, moved along and let go, in pixels of the page.
+    pub fn drag(&mut self, way: &[(f64, f64)]) {
+        let touch = |browser: &mut Self, kind: &str, points: Value| {
+            browser.ask("Input.dispatchTouchEvent", json!({"type": kind, "touchPoints": points}));
+        };
+        for (index, (x, y)) in way.iter().enumerate() {
+            let kind = if index == 0 { "touchStart" } else { "touchMove" };
+            touch(self, kind, json!([{"x": x, "y": y}]));
+        }
+        touch(self, "touchEnd", json!([]));
+    }
+
+    /// A click of a mouse, which browsers take for a person's.
+    pub fn click(&mut self, selector: &str) {
+        let middle = format!(
+            "(() => {{ const found = document.querySelector({selector:?}); found.scrollIntoView({{block: 'center'}});
+             const {{left, top, width, height}} = found.getBoundingClientRect();
+             return [left + width / 2, top + height / 2]; }})()"
+        );
+        let middle = self.evaluate(&middle);
+        for kind in ["mousePressed", "mouseReleased"] {
+            let at = json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
+            self.ask("Input.dispatchMouseEvent", at);
+        }
+    }
+
+    pub fn press(&mut self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            self.ask("Input.dispatchKeyEvent", json!({"type": kind, "key": key, "code": key}));
+        }
     }
 
     pub fn wait_for(&mut self, condition: &str) {

@@ -180,7 +180,8 @@ function call(bar, alerts) {
   const link = document.createElement("a");
   link.href = `/alerts/${encodeURIComponent(gravest.id)}`;
   const others = alerts.length > 1 ? ` and ${alerts.length - 1} more` : "";
-  link.textContent = `${gravest.level.toUpperCase()} alert: ${gravest.text}${others}`;
+  const where = gravest.course ? `, ${gravest.course}` : "";
+  link.textContent = `${gravest.level.toUpperCase()} alert: ${gravest.text}${where}${others}`;
   bar.replaceChildren(link);
   bar.hidden = false;
   sound(gravest.level);
@@ -214,6 +215,7 @@ async function show(section) {
         continue;
       }
       const beside = JSON.parse(answer.headers.get("milepost-picture"));
+      section.dispatchEvent(new CustomEvent("picture", { detail: beside }));
       const picture = await createImageBitmap(await answer.blob());
       draw(canvas, picture, beside);
       picture.close();
@@ -290,7 +292,7 @@ function list(element, plates) {
     text.textContent = plate.text ?? "?";
     const facts = document.createElement("span");
     const sure = (100 * plate.confidence).toFixed(0);
-    facts.textContent = `${plate.state ?? "state unknown"} · ${sure} % · ${plate.width_px} px wide`;
+    facts.textContent = `${plate.state ?? "state unknown"} · ${sure} % · ${plate.width_px} px wide${plate.lane ? ` · lane ${plate.lane}` : ""}`;
     row.append(text, facts);
     return row;
   }));

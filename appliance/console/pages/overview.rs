@@ -87,6 +87,10 @@ fn next_step(overview: &Overview, now: Timestamp) -> NextStep {
             return step(Some("/lists"), sentence.to_owned());
         }
     }
+    if let Some(camera) = overview.cameras.iter().find(|camera| camera.lanes_doubtful) {
+        let sentence = "the aim was verified anew since they were drawn.";
+        return step(Some("/aim"), format!("Look at the lanes of camera {}: {sentence}", camera.camera));
+    }
     if service.state == ServiceState::Degraded {
         return step(Some("/maintenance"), "See to what is named above.".to_owned());
     }
@@ -97,6 +101,7 @@ fn next_step(overview: &Overview, now: Timestamp) -> NextStep {
 mod tests {
     use super::*;
     use crate::console::unit::{CameraView, Link, Service};
+    use crate::health::{AnswerReport, YieldReport};
     use crate::hotlist::{ListSummary, ManualSummary};
     use crate::words::{CameraId, ListName, PersonName};
 
@@ -110,6 +115,8 @@ mod tests {
                 camera: CameraId::parse("north").unwrap(),
                 link: up.clone(),
                 fps: 15.0,
+                yields: YieldReport::default(),
+                reads_by_lane: Vec::new(),
                 lanes_doubtful: false,
             }],
             reads_today: 0,
@@ -130,6 +137,7 @@ mod tests {
                 refusals: 0,
             }],
             manual: ManualSummary::default(),
+            answers: AnswerReport::default(),
             backlog: 0,
             broker: up,
         }
@@ -147,6 +155,8 @@ mod tests {
         let mut unit = healthy();
         unit.service.state = ServiceState::Degraded;
         assert_eq!(next_step(&unit, NOW).path, Some("/maintenance"));
+        unit.cameras[0].lanes_doubtful = true;
+        assert!(next_step(&unit, NOW).sentence.contains("the lanes of camera north"));
         unit.manual.expiring = 1;
         assert!(next_step(&unit, NOW).sentence.contains("soon expire"));
         unit.manual.pending = 1;

@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::{Alert, Hit};
 use crate::console::unit::ServiceState;
-use crate::hotlist::{Category, Freshness, Level, MatchKind, StateAgreement, default_hours};
+use crate::health::{AnswerReport, Lane, Yield, YieldReport};
+use crate::hotlist::{Category, Freshness, Level, ListSummary, MatchKind, StateAgreement, default_hours};
+use crate::passage::{Point, Travel};
 use crate::words::{Position, PositionSource};
 
 /// A point in time by the unit's own time zone.
@@ -90,6 +92,28 @@ pub fn freshness(freshness: &Freshness) -> (&'static str, &'static str) {
     }
 }
 
+/// Fewer answers say nothing of a rate: one false hit would be more than a twentieth.
+const ANSWERS_MIN: u64 = 20;
+
+/// "4.2 %"; none before enough alerts were answered.
+pub fn false_hits(answers: &AnswerReport) -> Option<String> {
+    let rate = answers.false_hit_rate.filter(|_| answers.judged() >= ANSWERS_MIN)?;
+    Some(format!("{:.1}\u{a0}%", rate * 100.0))
+}
+
+/// The list whose date lies back farthest.
+pub fn oldest(lists: &[ListSummary]) -> Option<&ListSummary> {
+    lists.iter().max_by_key(|list| list.age_s.unwrap_or(u64::MAX))
+}
+
+pub fn yields(yields: &YieldReport) -> Option<(&'static str, &'static str)> {
+    yields.against_usual().map(|found| match found {
+        Yield::AsUsual => ("good", "Reads as usual for this hour"),
+        Yield::Fewer => ("fair", "Fewer reads than usual"),
+        Yield::More => ("", "More reads than usual"),
+    })
+}
+
 /// How long a manual entry of this category matches unless somebody says otherwise.
 pub fn usual_hours(category: &Category) -> i64 {
     default_hours(*category)
@@ -152,6 +176,42 @@ pub fn state_agreement(agreement: &StateAgreement) -> (&'static str, &'static st
     }
 }
 
+/// "Lane 2, going away"; empty where nothing is known.
+pub fn course(alert: &Alert) -> String {
+    let told = alert.course.to_string();
+    if told.is_empty() { told } else { sentence(&told).trim_end_matches('.').to_owned() }
+}
+
+/// Points of the picture as forms and the script have them: `0.1,0.9 0.4,0.9`.
+pub fn outline(points: &[Point]) -> String {
+    points.iter().map(|(x, y)| format!("{x},{y}")).collect::<Vec<_>>().join(" ")
+}
+
+/// As the way of traffic stands in forms; empty where nobody has said.
+pub fn travel_token(travel: &Option<Travel>) -> &'static str {
+    match travel {
+        Some(Travel::Towards) => "towards",
+        Some(Travel::Away) => "away",
+        None => "",
+    }
+}
+
+pub fn travel(travel: &Travel) -> &'static str {
+    match travel {
+        Travel::Towards => "towards the camera",
+        Travel::Away => "away from the camera",
+    }
+}
+
+/// Where learned lanes lie, in pixels of the frame: `x1,y1,x2,y2` for each.
+pub fn learned(lanes: &[Lane]) -> String {
+    let line = |lane: &Lane| {
+        let [(x1, y1), (x2, y2)] = lane.line();
+        format!("{x1:.0},{y1:.0},{x2:.0},{y2:.0}")
+    };
+    lanes.iter().map(line).collect::<Vec<_>>().join(" ")
+}
+
 /// The read character by character, each with whether the reader was unsure of it.
 pub fn characters(alert: &Alert) -> Vec<(char, bool)> {
     let text = alert.text.as_str().chars().enumerate();
@@ -196,6 +256,22 @@ mod tests {
         let fix = Position::of_fix(place, Some(4.2), 90);
         assert_eq!(said(fix), "42.101500, -72.589800 (by GPS, 1 min before; ±4 m)");
         assert_eq!(said(Position::of_site(place)), "42.101500, -72.589800 (the deployed site)");
+    }
+
+    #[test]
+    fn a_rate_of_few_answers_is_not_told() {
+        let of = |correct_read, incorrect_read, dismissed| AnswerReport {
+            days: 30,
+            answered: correct_read + incorrect_read + dismissed,
+            correct_read,
+            incorrect_read,
+            dismissed,
+            wrong_state: 0,
+            false_hit_rate: Some(incorrect_read as f64 / (correct_read + incorrect_read) as f64),
+        };
+        assert_eq!(false_hits(&of(18, 1, 40)), None);
+        assert_eq!(false_hits(&of(19, 1, 0)).as_deref(), Some("5.0\u{a0}%"));
+        assert_eq!(false_hits(&AnswerReport::default()), None);
     }
 
     #[test]

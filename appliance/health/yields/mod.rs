@@ -89,6 +89,25 @@ pub struct YieldReport {
     pub usual_reads: Option<(u32, u32)>,
 }
 
+/// An hour's reads against the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Yield {
+    Fewer,
+    AsUsual,
+    More,
+}
+
+impl YieldReport {
+    /// None until it is known what is usual at that hour of the week.
+    pub fn against_usual(&self) -> Option<Yield> {
+        self.usual_reads.map(|(low, high)| match self.reads {
+            few if few < low => Yield::Fewer,
+            many if many > high => Yield::More,
+            _ => Yield::AsUsual,
+        })
+    }
+}
+
 /// Watches one camera's yield.
 pub struct YieldWatch {
     zone: TimeZone,
