@@ -27,7 +27,7 @@ accuracy: packages ## how well plates are read, by slice; writes target/accuracy
 bench: packages ## every benchmark; writes target/bench/summary.json, which keeps what kill-test found
 	@mkdir -p target/bench && rm -f target/bench/summary.json
 	@[ ! -f target/bench/kill-test.json ] || cp target/bench/kill-test.json target/bench/summary.json
-	cargo bench --profile release --locked --bench reading --bench pipeline --bench hotlist --bench record --bench health --bench fleet_page --bench delivery --bench fleet
+	cargo bench --profile release --locked --bench reading --bench pipeline --bench hotlist --bench record --bench health --bench console --bench fleet_page --bench delivery --bench fleet
 	@cat target/bench/summary.json
 
 fuzz: packages ## libFuzzer on one parser of outside bytes: PARSER=manifest SECONDS=60 (tests/parsers/list.rs has the names)

@@ -1,6 +1,7 @@
 //! The local port keeps its promises: nobody gets in who should not, everybody sees what they may, and every
 //! access is written down. Over real HTTPS, against a unit that the test holds in its hand.
 
+mod alerts_live;
 mod browser;
 #[path = "../support/browser.rs"]
 mod chromium;
