@@ -1,6 +1,9 @@
 //! Certificates and authorities are changed under a unit at work: with the real program, a real broker over mutual TLS that
 //! changes its own, and a receiver that counts every record.
 
+#[allow(dead_code, reason = "the console's own tests use more of it")]
+#[path = "console/client.rs"]
+mod client;
 #[allow(dead_code, reason = "the appliance's own tests use more of it")]
 #[path = "support/department.rs"]
 mod department;
@@ -21,12 +24,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use client::Client;
 use milepost::crypto::SigningKey;
 use milepost::enroll::Authority;
 use milepost::words::UnitId;
 use program::{Appliance, milepost, milepost_ok, said};
 use site::{Site, UNIT};
 use support::eventually;
+
+const WORD: &str = "three herons by the weir";
 
 /// A department with a unit at work, which Ann Lee may command.
 struct Desk {
@@ -91,6 +97,18 @@ impl Desk {
                            while ! test -e signed-for-it.pem; do sleep 0.1; done; cat signed-for-it.pem";
             self.command_ok(&[&["rotate-certificate", "--sign-with", program], more].concat())
         })
+    }
+
+    /// The console of a unit that has listened so many times.
+    fn console(&self, unit: &Appliance, times: usize) -> Client {
+        let mut address = None;
+        eventually("the console listens", || {
+            let said = unit.said();
+            let behind = said.split("the console listens address=").skip(1).nth(times - 1);
+            address = behind.and_then(|rest| rest.split_once(' ')).and_then(|(word, _)| word.parse().ok());
+            address.is_some()
+        });
+        Client::new(address.unwrap(), &self.folder().join("state/console"))
     }
 
     fn replace_in_configuration(&self, old: &str, new: &str) {
@@ -188,6 +206,94 @@ fn a_certificate_and_then_the_authority_are_changed_while_the_unit_delivers() {
     );
     let mut unit = Appliance::start(desk.folder());
     unit.tells("READY=1");
+    desk.nothing_is_lost();
+}
+
+/// Request, certificate and bundle by the pages, as a technician and an administrator do it beside the unit.
+#[test]
+fn a_person_renews_at_the_console_and_takes_a_bundle() {
+    let desk = Desk::open();
+    let mut unit = Appliance::start(desk.folder());
+    unit.tells("READY=1");
+    eventually("the unit is there", || desk.site.department.presence()["state"] == "online");
+    let first = desk.shown();
+    let mut person = desk.console(&unit, 1);
+    let code = unit.word_behind("one-time code code=");
+    person.get("/set-up");
+    let set_up = [("code", code.as_str()), ("name", "Dana Ruiz"), ("password", WORD), ("again", WORD)];
+    assert_eq!(person.post("/set-up", &set_up).status, 303);
+
+    person.get("/certificates");
+    assert_eq!(person.post("/certificates/request", &[]).status, 303);
+    desk.write("north-7.csr", &person.get("/certificates/request").text());
+    let signed = desk.sign(desk.site.broker.authority());
+    let stranger = Authority::create("Somebody Else").unwrap().certificate_pem();
+    person.get("/certificates");
+    let refused = person.post("/certificates", &[("certificate", &signed), ("authority", &stranger)]);
+    assert!(refused.status == 422 && refused.text().contains("by the new authority"), "{}", refused.text());
+    person.get("/certificates");
+    assert_eq!(person.post("/certificates", &[("certificate", &signed), ("authority", "")]).status, 303);
+    eventually("the page says that it is in use", || {
+        person
+            .get("/certificates")
+            .text()
+            .contains("It is in use: the session with the broker stands with it.")
+    });
+    assert!(desk.shown() != first && desk.has_installed(1));
+    assert!(person.get("/certificates").text().contains("here or by command"));
+
+    // A bundle of the department: another certificate for the same key, and another configuration.
+    milepost_ok(&["hotlist", "keygen", "--no-passphrase", "--out", "fleet.key"], desk.folder());
+    let key = SigningKey::load(&desk.folder().join("fleet.key")).unwrap().verifying_key().to_string();
+    let template = std::fs::read_to_string(desk.folder().join("milepost.toml")).unwrap();
+    let template = template
+        .replace("repeat_after_s = 1", "repeat_after_s = 2")
+        .replace("state_dir = \"state\"", "state_dir = \"/var/elsewhere\"");
+    desk.write("fleet.toml", &template);
+    desk.write("ca.pem", &desk.site.broker.authority().certificate_pem());
+    let pack = |unit: &str, name: &str| {
+        desk.write("signed.pem", &desk.sign(desk.site.broker.authority()));
+        let from = ["--certificate", "signed.pem", "--authority", "ca.pem", "--config", "fleet.toml"];
+        let to = ["--sign-key", "fleet.key", "--out", name];
+        milepost_ok(&[&["enroll", "pack", unit][..], &from, &to].concat(), desk.folder());
+        std::fs::read_to_string(desk.folder().join(name)).unwrap()
+    };
+    let old = pack(UNIT, "old.enrolment");
+    let bundle = pack(UNIT, "north-7.enrolment");
+    let other = pack("south-1", "south-1.enrolment");
+    let look = |person: &mut Client, bundle: &str, key: &str| {
+        person.get("/certificates");
+        person.post("/certificates/bundle", &[("bundle", bundle), ("key", key)])
+    };
+    for (bundle, key, says) in [
+        (&bundle, "", "This unit was not told whose bundles to take"),
+        (&bundle, "abc", "not an Ed25519 public key"),
+        (&bundle.replace("repeat_after_s = 2", "repeat_after_s = 9"), key.as_str(), "it was changed"),
+        (&other, key.as_str(), "is for the unit south-1"),
+    ] {
+        let answer = look(&mut person, bundle, key);
+        assert!(answer.status == 422 && answer.text().contains(says), "{says}: {}", answer.text());
+    }
+    let page = look(&mut person, &bundle, &key).text();
+    for told in ["alert.repeat_after_s", "compare it with what the department told you", &key[..20]] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    assert!(!page.contains("<code>unit.state_dir</code>"), "the unit's own folder stays: {page}");
+    assert!(desk.has_installed(1), "nothing is done yet");
+    unit.tells("WATCHDOG=1");
+    let taken = person.post("/certificates/bundle/decision", &[("bundle", &bundle), ("key", &key)]);
+    assert_eq!(taken.status, 303, "{}", taken.text());
+    eventually("its certificate is in use", || desk.has_installed(2));
+    unit.tells("READY=1");
+    let mut person = desk.console(&unit, 2);
+    person.get("/sign-in");
+    assert_eq!(person.sign_in("Dana Ruiz", WORD).status, 303);
+    let page = person.get("/configuration").text();
+    assert!(page.contains("On trial until") && page.contains("repeat_after_s = 2"), "{page}");
+    assert_eq!(person.post("/configuration/decision", &[("decision", "keep")]).status, 303);
+    let late = look(&mut person, &old, &key);
+    assert!(late.status == 422 && late.text().contains("an older one is not taken"), "{}", late.text());
+    assert_eq!(desk.site.audited("bundle-taken").len(), 1);
     desk.nothing_is_lost();
 }
 

@@ -226,6 +226,11 @@ pub enum Event {
     CertificateRefused {
         why: String,
     },
+    /// An enrolment bundle. What came of its parts is said by their own events.
+    BundleTaken {
+        issued: Timestamp,
+        signed_by: KeyId,
+    },
     /// The unit went back to the one before.
     CertificateLeft {
         fingerprint: String,

@@ -11,9 +11,6 @@ use crate::delivery::tls::{CertificateFacts, Credentials};
 use crate::enroll::{self, Bundle, InUse, Keys, Origin};
 use crate::words::UnitId;
 
-/// Whose bundles an image takes.
-const FLEET_KEYS: &str = "/usr/share/milepost/fleet.keys";
-
 /// Give this unit its identity: a key that never leaves it, and a certificate over it.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
@@ -114,7 +111,7 @@ pub fn run(args: EnrollArgs) -> anyhow::Result<()> {
     let Some(step) = args.step else {
         let bundle = args.bundle.context("give --bundle FILE, or one of the steps")?;
         let trusted = match args.signed_by.is_empty() {
-            true => enroll::trusted_by(Path::new(FLEET_KEYS))?,
+            true => enroll::trusted_by(Path::new(enroll::FLEET_KEYS))?,
             false => args.signed_by,
         };
         let installed =

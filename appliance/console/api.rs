@@ -25,11 +25,12 @@ use super::pages::network::{InterfaceForm, TimeForm};
 use super::pages::records as store;
 use super::pages::records::ReasonForm;
 use super::pages::{
-    accounts as people, aim, configuration as settings, deployment as place, entrance, lists as hot_lists,
-    maintenance as upkeep, network as wiring,
+    accounts as people, aim, bundle, certificates as identity, configuration as settings,
+    deployment as place, entrance, lists as hot_lists, maintenance as upkeep, network as wiring,
 };
 use super::reception::Reception;
-use super::unit::{Act, Deployment, EntryRequest, Verification};
+use super::unit::{Act, BundleSent, Deployment, EntryRequest, Verification};
+use crate::enroll::Offer;
 use crate::passage::DrawnLanes;
 use crate::words::{CameraId, RecordId};
 
@@ -313,6 +314,34 @@ pub async fn change_account(
 pub async fn audit(State(desk): Asked, Query(wanted): Query<Wanted>) -> Answer {
     let filter = wanted.filter()?;
     told(desk.ask(move |unit| unit.audit_entries(&filter, ENTRIES_SHOWN)).await?)
+}
+
+pub async fn certificates(State(desk): Asked) -> Answer {
+    told(desk.ask(|unit| unit.certificates()).await?)
+}
+
+pub async fn request_certificate(State(desk): Asked, Extension(visit): By) -> Answer {
+    let made = desk.ask(move |unit| {
+        unit.request_certificate(&visit.person.name)?;
+        Ok::<_, Failure>(unit.certificates().requested)
+    });
+    told(made.await??.ok_or(Failure::NotFound)?)
+}
+
+pub async fn withdraw_request(desk: Asked, by: By) -> Answer {
+    identity::withdraw(desk, by).await.map(done)
+}
+
+pub async fn install_certificate(desk: Asked, by: By, Json(offer): Json<Offer>) -> Answer {
+    identity::install(desk, by, offer).await.map(done)
+}
+
+pub async fn look_into_bundle(State(desk): Asked, Json(sent): Json<BundleSent>) -> Answer {
+    told(desk.ask(move |unit| unit.look_into_bundle(&sent)).await??)
+}
+
+pub async fn take_bundle(desk: Asked, by: By, Json(sent): Json<BundleSent>) -> Answer {
+    bundle::take(desk, by, Form(sent)).await.map(done)
 }
 
 pub async fn configuration(State(desk): Asked) -> Answer {

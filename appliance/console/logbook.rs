@@ -83,7 +83,7 @@ fn subject_of(what: &serde_json::Value) -> Option<Subject> {
         "accessed" | "disseminated" => Subject::Access,
         "signed-in" | "sign-in-failed" | "signed-out" => Subject::SignIn,
         "purge-decided" | "records-lost" => Subject::Purge,
-        "configuration-changed" | "command-refused" => Subject::Configuration,
+        "configuration-changed" | "bundle-taken" | "command-refused" => Subject::Configuration,
         _ if event.starts_with("certificate-") => Subject::Configuration,
         "service-state-changed" | "aim-verified" | "lanes-drawn" | "maintenance" | "deployed" => {
             Subject::Maintenance

@@ -12,8 +12,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::accounts::Role;
 use super::desk::Desk;
 use super::pages::{
-    accounts, aim, alerts, audit, configuration, deployment, entrance, lists, maintenance, network, overview,
-    records, screen,
+    accounts, aim, alerts, audit, bundle, certificates, configuration, deployment, entrance, lists,
+    maintenance, network, overview, records, screen,
 };
 use super::reception::Reception;
 use super::{answer, api, gate, live, metrics};
@@ -121,6 +121,15 @@ pub fn table() -> Vec<Route> {
         form("/network/interface", TECHNICIANS, post(network::change_interface)),
         form("/network/time-servers", TECHNICIANS, post(network::change_time_servers)),
         form("/network/decision", TECHNICIANS, post(network::decide)),
+
+        page("/certificates", TECHNICIANS, get(certificates::show)).called("Certificates"),
+        data("/certificates/now", TECHNICIANS, get(certificates::show)),
+        form("/certificates", TECHNICIANS, post(certificates::put_in)),
+        page("/certificates/request", TECHNICIANS, get(certificates::download)),
+        form("/certificates/request", TECHNICIANS, post(certificates::request)),
+        form("/certificates/request/withdrawal", TECHNICIANS, post(certificates::withdraw)),
+        form("/certificates/bundle", ADMINISTRATORS, post(bundle::look)),
+        form("/certificates/bundle/decision", ADMINISTRATORS, post(bundle::take)),
     ];
     table.extend(people());
     table.extend([
@@ -172,6 +181,12 @@ pub fn table() -> Vec<Route> {
         order("/api/v1/network/interface", TECHNICIANS, post(api::change_interface)),
         order("/api/v1/network/time-servers", TECHNICIANS, post(api::change_time_servers)),
         order("/api/v1/network/decision", TECHNICIANS, post(api::decide_network)),
+        ask("/api/v1/certificates", TECHNICIANS, get(api::certificates)),
+        order("/api/v1/certificates", TECHNICIANS, post(api::install_certificate)),
+        order("/api/v1/certificates/request", TECHNICIANS, post(api::request_certificate)),
+        order("/api/v1/certificates/request/withdrawal", TECHNICIANS, post(api::withdraw_request)),
+        order("/api/v1/certificates/bundle", ADMINISTRATORS, post(api::look_into_bundle)),
+        order("/api/v1/certificates/bundle/decision", ADMINISTRATORS, post(api::take_bundle)),
         ask("/api/v1/accounts", ADMINISTRATORS, get(api::accounts)),
         order("/api/v1/accounts", ADMINISTRATORS, post(api::invite)),
         order("/api/v1/accounts/change", ADMINISTRATORS, post(api::change_account)),

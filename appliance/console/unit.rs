@@ -4,6 +4,8 @@
 //! puts a twin in its place.
 
 mod access;
+mod bundle;
+mod certificates;
 mod lanes;
 mod maintenance;
 mod network;
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::alert::Alert;
+use crate::enroll::Offer;
 use crate::health::Coaching;
 use crate::health::{AnswerReport, Displacement, Lane, LaneReads, LaneShift, Light, YieldReport};
 use crate::hotlist::{Category, ListSummary, ManualEntry, ManualState, ManualSummary};
@@ -25,10 +28,12 @@ use crate::passage::DrawnLanes;
 use crate::words::{CameraId, LaneName, PersonName, Plate, Probability, RecordId, State, UnitId};
 
 pub use access::{Access, Act, AuditEntry, AuditFilter, Subject};
+pub use bundle::{BundleSent, BundleView, FieldChange};
+pub use certificates::{Attempt, AttemptState, ByWhom, CertificateView, Certificates, RequestView};
 pub use lanes::Drawn;
 pub use maintenance::{Deployed, Deployment, ServiceChange, Work};
 pub use network::{InterfaceView, NetworkTrial, NetworkView};
-pub use settings::{CertificateView, Configuration};
+pub use settings::Configuration;
 pub use stored::{Counted, Purge, Records, Stock, StoredAlert};
 
 /// The unit as the console sees it.
@@ -97,6 +102,16 @@ pub trait Unit: Send + Sync + 'static {
     fn metrics(&self) -> Option<String>;
     /// The health of the last hours as JSON, a sample each minute; at most a week.
     fn history(&self, hours: u16) -> String;
+    fn certificates(&self) -> Certificates;
+    /// Makes a key, and the request for its certificate, unless one waits already.
+    fn request_certificate(&self, by: &PersonName) -> Result<(), Refused>;
+    fn withdraw_request(&self, by: &PersonName) -> Result<(), Refused>;
+    /// Judges what is offered and begins to try it; [`Unit::certificates`] tells how far it has come.
+    fn install_certificate(&self, offer: &Offer, by: &PersonName) -> Result<(), Refused>;
+    /// What an enrolment bundle would change, if it is for this unit and signed by whom it believes.
+    fn look_into_bundle(&self, sent: &BundleSent) -> Result<BundleView, Refused>;
+    /// Begins to try what it holds: certificate and authority, and then the configuration.
+    fn take_bundle(&self, sent: &BundleSent, by: &PersonName) -> Result<(), Refused>;
     fn configuration(&self) -> Configuration;
     /// Until when the present configuration is on trial; None where it is not.
     fn trial_until(&self) -> Option<Timestamp>;

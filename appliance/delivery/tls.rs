@@ -95,8 +95,15 @@ impl Pem {
 
     /// What the first certificate says.
     pub fn facts(&self) -> Result<CertificateFacts, TlsError> {
-        let certificate = self.certificates()?.remove(0);
-        CertificateFacts::parse(&certificate)
+        self.facts_of(&self.certificates()?[0])
+    }
+
+    pub fn facts_of_all(&self) -> Result<Vec<CertificateFacts>, TlsError> {
+        self.certificates()?.iter().map(|certificate| self.facts_of(certificate)).collect()
+    }
+
+    fn facts_of(&self, certificate: &CertificateDer<'_>) -> Result<CertificateFacts, TlsError> {
+        CertificateFacts::parse(certificate)
             .map_err(|reason| TlsError::Malformed { path: self.name.clone(), reason })
     }
 }

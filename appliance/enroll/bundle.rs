@@ -9,11 +9,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{EnrollError, Installed, install};
+use super::in_use::Offer;
 use super::keys::{Keys, Secret};
 use crate::config::{self, Config, Mistake};
-use crate::crypto::{KeyError, SignatureError, Signed, SigningKey, VerifyingKey, hex, sha256};
+use crate::crypto::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey, hex, sha256};
 use crate::system::write_durably;
 use crate::words::UnitId;
+
+/// Whose bundles an image takes, one key a line.
+pub const FLEET_KEYS: &str = "/usr/share/milepost/fleet.keys";
+
+/// What a unit remembers of the bundle that it was given last.
+const MEMORY: &str = "bundle.json";
 
 /// What a signature over a bundle is good for.
 const PURPOSE: &str = "enrolment 1";
@@ -53,6 +60,10 @@ pub enum BundleError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("{path} is larger than any bundle")]
     TooLarge { path: PathBuf },
+    #[error(
+        "the bundle is for the unit {bundle}, and this is {unit}: ask for the one that was packed for {unit}"
+    )]
+    OtherName { bundle: UnitId, unit: UnitId },
     #[error(
         "this unit was not told whose bundles to take: give --signed-by KEY, or put the keys into {path}"
     )]
@@ -105,13 +116,71 @@ impl Bundle {
         Signed::new(PURPOSE, self, &[key]).to_json()
     }
 
+    /// Certificate and authority.
+    pub fn offer(&self) -> Offer {
+        Offer { certificate: self.certificate.clone(), authority: self.authority.clone() }
+    }
+
+    /// The whole of milepost.toml.
+    pub fn configuration(&self) -> &str {
+        &self.configuration
+    }
+
+    pub fn issued(&self) -> Timestamp {
+        self.issued
+    }
+
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+/// A bundle that is believed and has not ended; nothing of it is taken yet.
+#[derive(Debug)]
+pub struct OpenedBundle {
+    pub bundle: Bundle,
+    pub signed_by: KeyId,
+    given: Given,
+}
+
+impl OpenedBundle {
     /// Believes bytes that one of `trusted` signed and that have not ended.
-    pub fn verify(bytes: &[u8], trusted: &[VerifyingKey], now: Timestamp) -> Result<Self, BundleError> {
-        let (bundle, _): (Self, _) = Signed::verify(bytes, PURPOSE, trusted)?;
+    pub fn open(bytes: &[u8], trusted: &[VerifyingKey], now: Timestamp) -> Result<Self, BundleError> {
+        let (bundle, signed_by): (Bundle, _) = Signed::verify(bytes, PURPOSE, trusted)?;
         if now > bundle.expires {
             return Err(BundleError::Expired { expires: bundle.expires, now });
         }
-        Ok(bundle)
+        let given = Given { issued: bundle.issued, digest: hex(&sha256(bytes)) };
+        let config: Config = config::parse(&bundle.configuration, Path::new("the bundle's configuration"))?;
+        if config.unit.id != bundle.unit {
+            return Err(BundleError::Contradiction { bundle: bundle.unit, configuration: config.unit.id });
+        }
+        Ok(Self { bundle, signed_by, given })
+    }
+
+    pub fn is_for(&self, unit: &UnitId) -> Result<(), BundleError> {
+        match self.bundle.unit == *unit {
+            true => Ok(()),
+            false => Err(BundleError::OtherName { bundle: self.bundle.unit.clone(), unit: unit.clone() }),
+        }
+    }
+
+    /// Refuses one that is older than another that the unit was given, as one of these folders remembers.
+    pub fn is_newest(&self, memories: &[PathBuf]) -> Result<(), BundleError> {
+        let read = |folder: &PathBuf| std::fs::read(folder.join(MEMORY)).ok();
+        let known = memories.iter().filter_map(read);
+        for had in known.filter_map(|bytes| serde_json::from_slice::<Given>(&bytes).ok()) {
+            if self.given.digest != had.digest && self.given.issued <= had.issued {
+                return Err(BundleError::Older { issued: self.given.issued, had: had.issued });
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on an older one is refused.
+    pub fn remember(&self, folder: &Path) -> Result<(), BundleError> {
+        let memory = folder.join(MEMORY);
+        write(&memory, &serde_json::to_string(&self.given).expect("plain data"))
     }
 }
 
@@ -124,22 +193,10 @@ pub fn apply(
     trusted: &[VerifyingKey],
     now: Timestamp,
 ) -> Result<Installed, BundleError> {
-    let bytes = read(file)?;
-    let bundle = Bundle::verify(&bytes, trusted, now)?;
-    let given = Given { issued: bundle.issued, digest: hex(&sha256(&bytes)) };
+    let opened = OpenedBundle::open(&read(file)?, trusted, now)?;
     let folder = keys.folder();
-    let memory = folder.join("bundle.json");
-    if let Some(had) =
-        std::fs::read(&memory).ok().and_then(|bytes| serde_json::from_slice::<Given>(&bytes).ok())
-        && given.digest != had.digest
-        && given.issued <= had.issued
-    {
-        return Err(BundleError::Older { issued: given.issued, had: had.issued });
-    }
-    let config: Config = config::parse(&bundle.configuration, file)?;
-    if config.unit.id != bundle.unit {
-        return Err(BundleError::Contradiction { bundle: bundle.unit, configuration: config.unit.id });
-    }
+    opened.is_newest(&[folder.to_owned()])?;
+    let bundle = &opened.bundle;
 
     let key = keys.path(Secret::Identity);
     if !key.exists() {
@@ -147,11 +204,6 @@ pub fn apply(
     }
 
     let [certificate, authority] = ["offered.pem", "offered-authority.pem"].map(|name| folder.join(name));
-    let write = |path: &Path, text: &str| {
-        write_durably(path, text.as_bytes())
-            .and_then(|()| readable(path))
-            .map_err(|source| BundleError::Write { path: path.into(), source })
-    };
     write(&certificate, &bundle.certificate)?;
     write(&authority, &bundle.authority)?;
     let installed = install(keys, &bundle.unit, &certificate, &authority, now);
@@ -164,8 +216,15 @@ pub fn apply(
         other => other.into(),
     })?;
     write(&folder.join("milepost.toml"), &bundle.configuration)?;
-    write(&memory, &serde_json::to_string(&given).expect("plain data"))?;
+    opened.remember(folder)?;
     Ok(installed)
+}
+
+/// A file that is no secret.
+fn write(path: &Path, text: &str) -> Result<(), BundleError> {
+    write_durably(path, text.as_bytes())
+        .and_then(|()| readable(path))
+        .map_err(|source| BundleError::Write { path: path.into(), source })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, BundleError> {

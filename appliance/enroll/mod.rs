@@ -12,7 +12,7 @@ mod keys;
 mod statement;
 
 pub use authority::{Authority, IssueError, Issued};
-pub use bundle::{Bundle, BundleError, apply, trusted_by};
+pub use bundle::{Bundle, BundleError, FLEET_KEYS, OpenedBundle, apply, trusted_by};
 pub use identity::{EnrollError, Installed, install, request};
 pub use in_use::{
     Accepted, InUse, InUseError, Offer, OfferError, Origin, Requested, STANDS, Trial, Verdict, WITHIN,

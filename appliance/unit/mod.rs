@@ -213,7 +213,7 @@ impl Unit {
         let delivery = Arc::new(delivery);
         let renewal = Arc::new(Renewal {
             unit: config.unit.id.clone(),
-            in_use: in_use.clone(),
+            in_use,
             broker: config.delivery.broker.clone(),
             delivery: delivery.clone(),
             audit: audit.clone(),
@@ -322,7 +322,7 @@ impl Unit {
             unit: config.unit.id.clone(),
             kind: config.unit.kind,
             settings,
-            identity: in_use,
+            renewal: renewal.clone(),
             cameras: cameras.clone(),
             hotlist: hotlist.clone(),
             records: records.clone(),

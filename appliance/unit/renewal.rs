@@ -39,7 +39,9 @@ pub struct Renewal {
 /// One renewal, from its offer to its outcome.
 #[derive(Debug, Clone)]
 pub struct Attempt {
+    pub by: PersonName,
     pub at: Timestamp,
+    pub certificate: CertificateFacts,
     pub stage: Stage,
 }
 
@@ -94,6 +96,15 @@ impl Renewal {
         Statement::sign(asked.request, &identity).map_err(|error| unsigned(&error))
     }
 
+    pub fn withdraw(&self, by: &PersonName) -> Result<(), Refused> {
+        let gone = self.in_use.withdraw();
+        match gone.map_err(|error| Refused(format!("The request could not be removed: {error}.")))? {
+            true => self.note(Who::Person(by.clone()), Event::CertificateRequestWithdrawn),
+            false => return Err(Refused("No request waits to be signed.".to_owned())),
+        }
+        Ok(())
+    }
+
     /// Judges an offer and begins to try it; what comes of it comes later.
     pub fn install(
         self: &Arc<Self>,
@@ -110,7 +121,8 @@ impl Renewal {
             self.note(Who::Person(by.clone()), Event::CertificateRefused { why: why.clone() });
             Refused(format!("{}.", why.trim_end_matches('.')))
         })?;
-        *last = Some(Attempt { at: now, stage: Stage::Proving });
+        let certificate = accepted.facts.clone();
+        *last = Some(Attempt { by: by.clone(), at: now, certificate, stage: Stage::Proving });
         let (told, outcome) = mpsc::channel();
         let (renewal, by) = (self.clone(), by.clone());
         self.runtime.spawn(async move {

@@ -1,5 +1,8 @@
 //! The unit as the console sees it.
 
+mod bundle;
+mod certificates;
+mod differences;
 mod lanes;
 mod logbook;
 pub mod network;
@@ -20,6 +23,7 @@ use super::duty::Duty;
 use super::guard::Watched;
 use super::history::History;
 use super::manual::Ledger;
+use super::renewal::Renewal;
 use super::saved::Saved;
 use super::tally::Tally;
 use network::Network;
@@ -28,16 +32,16 @@ use settings::Settings;
 use crate::alert::{self, Disposition};
 use crate::audit::{Audit, Event, Who};
 use crate::console::{
-    self, Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, CameraView, CertificateView,
-    Configuration, Deployed, Deployment, EntryRequest, Link, Lists, ListsChecked, LivePicture, ManualView,
-    NetworkView, Overview, PictureKind, Records as RecordsView, ReferenceView, Refused,
-    Service as ServiceView, ServiceChange, ServiceState as StateView, Stock, Subject, Verdict, Verification,
-    Verified, Work,
+    self, Access, Act, AimPicture, AimView, AlertView, AuditEntry, AuditFilter, BundleSent, BundleView,
+    CameraView, Certificates, Configuration, Deployed, Deployment, EntryRequest, Link, Lists, ListsChecked,
+    LivePicture, ManualView, NetworkView, Overview, PictureKind, Records as RecordsView, ReferenceView,
+    Refused, Service as ServiceView, ServiceChange, ServiceState as StateView, Stock, Subject, Verdict,
+    Verification, Verified, Work,
 };
 use crate::crypto::Digest;
-use crate::delivery::tls::{CertificateFacts, Credentials};
+use crate::delivery::tls::Credentials;
 use crate::delivery::{LinkState as BrokerState, LinkStatus};
-use crate::enroll::{InUse, Statement};
+use crate::enroll::{Offer, Statement};
 use crate::health::{HealthReport, Reference, ServiceState, metrics};
 use crate::hotlist::{
     self, Author, Entry, Freshness, Hotlist, ListSummary, Listed, ManualChange, Request, Text,
@@ -72,7 +76,7 @@ pub struct Window {
     pub settings: Option<Arc<Settings>>,
     pub network: Arc<Network>,
     /// What the unit shows to the broker, and signs statements with.
-    pub identity: Arc<InUse>,
+    pub renewal: Arc<Renewal>,
     pub cameras: Arc<Vec<Watched>>,
     pub hotlist: Hotlist,
     pub records: Arc<Records>,
@@ -346,7 +350,7 @@ impl console::Unit for Window {
             logbook: self.logbook(STATEMENT_ENTRIES),
         };
         let text = serde_json::to_string(&told).expect("a statement is plain data with string keys");
-        let identity = self.identity.identity().map_err(|error| Refused(sentence(error)))?;
+        let identity = self.renewal.in_use.identity().map_err(|error| Refused(sentence(error)))?;
         let signed = Statement::sign(text, &identity).map_err(|error| Refused(sentence(error)))?;
         Ok(signed.to_json())
     }
@@ -361,14 +365,34 @@ impl console::Unit for Window {
         serde_json::to_string(&samples).expect("samples are plain data with string keys")
     }
 
+    fn certificates(&self) -> Certificates {
+        certificates::show(&self.renewal)
+    }
+
+    fn request_certificate(&self, by: &PersonName) -> Result<(), Refused> {
+        self.renewal.request(by).map(|_| ())
+    }
+
+    fn withdraw_request(&self, by: &PersonName) -> Result<(), Refused> {
+        self.renewal.withdraw(by)
+    }
+
+    fn install_certificate(&self, offer: &Offer, by: &PersonName) -> Result<(), Refused> {
+        self.renewal.install(offer, by).map(|_| ())
+    }
+
+    fn look_into_bundle(&self, sent: &BundleSent) -> Result<BundleView, Refused> {
+        Ok(self.bundles()?.plan(sent)?.view)
+    }
+
+    fn take_bundle(&self, sent: &BundleSent, by: &PersonName) -> Result<(), Refused> {
+        let bundles = self.bundles()?;
+        let plan = bundles.plan(sent)?;
+        bundles.take(plan, by)
+    }
+
     fn configuration(&self) -> Configuration {
-        let facts = self.identity.identity().and_then(|identity| identity.certificate.facts());
-        let certificate = |facts: CertificateFacts| CertificateView {
-            name: facts.common_name.unwrap_or_default(),
-            issuer: facts.issuer,
-            until: facts.not_after,
-            fingerprint: facts.fingerprint,
-        };
+        let facts = self.renewal.in_use.identity().and_then(|identity| identity.certificate.facts());
         let clock = match clock_status() {
             ClockStatus::Synchronised => "kept by a time service",
             ClockStatus::Free => "no time service keeps it: records say so",
@@ -379,7 +403,7 @@ impl console::Unit for Window {
             former: self.settings.as_ref().and_then(|settings| settings.former()).map(str::to_owned),
             trial_until: self.trial_until(),
             clock: clock.to_owned(),
-            certificate: facts.map(certificate).map_err(sentence),
+            certificate: facts.map(certificates::view).map_err(sentence),
         }
     }
 
@@ -448,9 +472,19 @@ impl console::Unit for Window {
 }
 
 impl Window {
-    fn settings(&self) -> Result<&Settings, Refused> {
+    fn settings(&self) -> Result<&Arc<Settings>, Refused> {
         let none = || Refused("This unit was not started from a file that can be changed here.".to_owned());
-        self.settings.as_deref().ok_or_else(none)
+        self.settings.as_ref().ok_or_else(none)
+    }
+
+    fn bundles(&self) -> Result<bundle::Hands, Refused> {
+        Ok(bundle::Hands {
+            settings: self.settings()?.clone(),
+            renewal: self.renewal.clone(),
+            audit: self.audit.clone(),
+            state_dir: self.saved.folder().to_owned(),
+            now: self.clock.now().wall,
+        })
     }
 
     fn service(&self) -> ServiceView {

@@ -40,6 +40,7 @@ fn pages_fit_a_telephone_and_a_desk_by_day_and_by_night() {
         "maintenance",
         "deployment",
         "network",
+        "certificates",
         "accounts",
         "configuration",
         "audit",

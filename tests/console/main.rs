@@ -3,6 +3,7 @@
 
 mod alerts_live;
 mod browser;
+mod certificates;
 #[path = "../support/browser.rs"]
 mod chromium;
 mod client;
@@ -72,6 +73,14 @@ const WHO: &[(&str, &str, &str)] = &[
     ("POST", "/network/interface", "ta"),
     ("POST", "/network/time-servers", "ta"),
     ("POST", "/network/decision", "ta"),
+    ("GET", "/certificates", "ta"),
+    ("GET", "/certificates/now", "ta"),
+    ("POST", "/certificates", "ta"),
+    ("POST", "/certificates/request", "ta"),
+    ("GET", "/certificates/request", "ta"),
+    ("POST", "/certificates/request/withdrawal", "ta"),
+    ("POST", "/certificates/bundle", "a"),
+    ("POST", "/certificates/bundle/decision", "a"),
     ("GET", "/accounts", "a"),
     ("POST", "/accounts/invitation", "a"),
     ("POST", "/accounts/change", "a"),
@@ -129,6 +138,12 @@ const WHO: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/network/interface", "ta"),
     ("POST", "/api/v1/network/time-servers", "ta"),
     ("POST", "/api/v1/network/decision", "ta"),
+    ("GET", "/api/v1/certificates", "ta"),
+    ("POST", "/api/v1/certificates", "ta"),
+    ("POST", "/api/v1/certificates/request", "ta"),
+    ("POST", "/api/v1/certificates/request/withdrawal", "ta"),
+    ("POST", "/api/v1/certificates/bundle", "a"),
+    ("POST", "/api/v1/certificates/bundle/decision", "a"),
     ("GET", "/api/v1/accounts", "a"),
     ("POST", "/api/v1/accounts", "a"),
     ("POST", "/api/v1/accounts/change", "a"),

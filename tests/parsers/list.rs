@@ -1,13 +1,14 @@
 //! Every parser of bytes from outside, with examples to begin from: shared by the test that runs on every change and
 //! by the fuzz targets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use milepost::audit;
 use milepost::config::{self, SAMPLE};
-use milepost::crypto::{Digest, Signed, SigningKey, VerifyingKey};
-use milepost::delivery::Receipt;
+use milepost::crypto::{Digest, Signed, SigningKey, UnitKey, VerifyingKey};
+use milepost::delivery::{Broker, Receipt};
+use milepost::enroll::{self, Authority, InUse, Keys, Offer};
 use milepost::hotlist::{
     Category, ChunkError, Delta, Entry, Listed, Manifest, ManualAct, ManualMessage, May, Removal, Request,
     Signatory, Text, Topic, digest_of_chunks, pack_chunk, parse_line, unpack_chunk,
@@ -30,6 +31,28 @@ pub struct Parser {
 fn signed(purpose: &str, payload: &[u8], key: &SigningKey) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(payload).ok()?.to_owned();
     Some(Signed::new(purpose, &RawValue::from_string(text).ok()?, &[key]).to_json())
+}
+
+/// Gone with whoever holds it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A unit with an identity, and a renewed certificate for the same key. Its folder must outlive it.
+fn enrolled(folder: &Path) -> (InUse, String) {
+    let authority = Authority::create("Test Department").unwrap();
+    let unit = UnitId::parse("north").unwrap();
+    std::fs::write(folder.join("ca.pem"), authority.certificate_pem()).unwrap();
+    let request = std::fs::read_to_string(enroll::request(&Keys::files(folder), &unit).unwrap()).unwrap();
+    let [first, second] = [(), ()].map(|()| authority.sign(&request, &unit).unwrap());
+    std::fs::write(folder.join("first.pem"), first).unwrap();
+    let [ca, certificate, key] = ["ca.pem", "first.pem", "unit.key"].map(|name| folder.join(name));
+    let broker = Broker { authority: ca, certificate, key, ..Broker::default() };
+    (InUse::open(folder, &UnitKey::generate(), unit, &broker).unwrap(), second)
 }
 
 pub fn all() -> Vec<Parser> {
@@ -82,6 +105,9 @@ pub fn all() -> Vec<Parser> {
     let trusted: Vec<VerifyingKey> = vec![key().verifying_key()];
     let (manifest_list, delta_list, changes_list) = (list.clone(), list.clone(), list);
     let receipt_unit = unit.clone();
+    let offer_folder = Folder(std::env::temp_dir().join(format!("milepost-{}", RecordId::new())));
+    std::fs::create_dir(&offer_folder.0).unwrap();
+    let (offer_unit, offer_certificate) = enrolled(&offer_folder.0);
     vec![
         Parser {
             name: "topic",
@@ -96,6 +122,20 @@ pub fn all() -> Vec<Parser> {
                     assert_eq!(topic.to_string(), text);
                 }
                 ours.is_some() || lists.is_some()
+            }),
+        },
+        Parser {
+            name: "certificate-offer",
+            examples: vec![offer_certificate.clone().into_bytes()],
+            takes: Box::new(move |bytes| {
+                let _lies_there = &offer_folder;
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                let of = |certificate: &str, authority: &str| {
+                    let offer = Offer { certificate: certificate.into(), authority: authority.into() };
+                    offer_unit.judge(&offer, Timestamp::now()).is_ok()
+                };
+                of("", &text);
+                of(&text, "")
             }),
         },
         Parser {

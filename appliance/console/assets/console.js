@@ -64,6 +64,16 @@ async function keepFresh() {
 
 if (document.body.dataset.renew) keepFresh();
 
+// --- a file on the device in place of a text that is pasted ---------------------------------------------------
+
+for (const file of document.querySelectorAll("[data-fills]")) {
+  file.closest(".fills").hidden = false;
+  file.addEventListener("change", async () => {
+    const text = document.getElementById(file.dataset.fills);
+    if (file.files.length) text.value = await file.files[0].text();
+  });
+}
+
 // --- day or night, as the person wants it ------------------------------------------------------------------
 
 const THEMES = { "": "Day and night: as the device", day: "Day", night: "Night" };

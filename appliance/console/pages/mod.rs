@@ -4,6 +4,8 @@ pub mod accounts;
 pub mod aim;
 pub mod alerts;
 pub mod audit;
+pub mod bundle;
+pub mod certificates;
 pub mod configuration;
 pub mod deployment;
 pub mod entrance;

@@ -228,6 +228,13 @@ pub fn doubt(alert: &Alert) -> String {
     if doubtful.is_empty() { String::new() } else { format!("in doubt: {}", doubtful.join(", ")) }
 }
 
+/// As a fingerprint is compared: in groups that an eye can hold.
+pub fn in_groups(fingerprint: &str) -> String {
+    let groups: Vec<&str> =
+        (0..fingerprint.len()).step_by(4).filter_map(|at| fingerprint.get(at..at + 4)).collect();
+    groups.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 use jiff::Timestamp;
 
+use super::certificates::CertificateView;
+
 /// What the unit runs with, and what it shows to others.
 #[derive(Debug, Clone)]
 pub struct Configuration {
@@ -13,13 +15,4 @@ pub struct Configuration {
     pub clock: String,
     /// What the unit shows to the broker, or why it cannot.
     pub certificate: Result<CertificateView, String>,
-}
-
-#[derive(Debug, Clone)]
-pub struct CertificateView {
-    pub name: String,
-    pub issuer: String,
-    pub until: Timestamp,
-    /// SHA-256, hexadecimal.
-    pub fingerprint: String,
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::differences::{differences, keep_own_files};
 use crate::config::{Config, Source};
-use crate::console::Refused;
+use crate::console::{FieldChange, Refused};
 use crate::delivery::tls;
 
 /// What the program is to start anew with.
@@ -34,6 +35,16 @@ pub struct Settings {
     /// When the trial ends by itself; None where nothing is on trial, or it was kept.
     until: Mutex<Option<Timestamp>>,
     again: watch::Sender<Option<Again>>,
+}
+
+/// A fleet's configuration, made this unit's.
+pub struct Fitted {
+    pub text: String,
+    pub changes: Vec<FieldChange>,
+    /// Where the console would listen.
+    pub console: String,
+    /// Whether the unit would deliver where it delivers now.
+    pub same_broker: bool,
 }
 
 impl Settings {
@@ -100,6 +111,30 @@ impl Settings {
     /// Has the program start anew with what was laid down.
     pub fn try_it(&self) {
         self.again.send_replace(Some(Again::OnTrial));
+    }
+
+    /// A fleet's configuration as this unit would run with it, judged, and what it changes; nothing is tried yet.
+    pub fn fit(&self, fleet: &str) -> Result<Fitted, Refused> {
+        let table = |text: &str| {
+            text.parse::<toml::Table>().map_err(|error| Refused(format!("It is no configuration: {error}")))
+        };
+        let (present, mut fleets) = (table(self.text())?, table(fleet)?);
+        keep_own_files(&mut fleets, &present);
+        let text = format!(
+            "# From an enrolment bundle. /usr/share/milepost/milepost.toml explains every field.\n\n{fleets}"
+        );
+        let proposed = self.source.read(&text).map_err(|mistake| Refused(mistake.to_string()))?;
+        self.judge(&proposed)?;
+        let broker = |config: &Config| {
+            let broker = &config.delivery.broker;
+            (broker.host.clone(), broker.port)
+        };
+        Ok(Fitted {
+            text,
+            changes: differences(&present, &fleets),
+            console: proposed.console.listen.socket().to_string(),
+            same_broker: broker(&proposed) == broker(&self.running),
+        })
     }
 
     /// What would lock people out, or cost the unit what it keeps, is not even tried.

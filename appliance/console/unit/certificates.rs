@@ -1,0 +1,80 @@
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::words::PersonName;
+
+/// What the unit shows to the broker, whom it trusts, and how that is being changed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Certificates {
+    /// None where it cannot be read; `trouble` says why.
+    pub present: Option<CertificateView>,
+    pub trouble: Option<String>,
+    pub authorities: Vec<CertificateView>,
+    /// Who put it in here, and when; None where it is the installed one.
+    pub changed: Option<ByWhom>,
+    /// A request that waits to be signed.
+    pub requested: Option<RequestView>,
+    /// The latest that was offered since the start.
+    pub last: Option<Attempt>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CertificateView {
+    pub name: String,
+    pub issuer: String,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    /// SHA-256, hexadecimal.
+    pub fingerprint: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ByWhom {
+    pub by: PersonName,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestView {
+    /// PEM.
+    pub request: String,
+    pub by: PersonName,
+    pub at: Timestamp,
+}
+
+/// Something that was offered, and how far it has come.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attempt {
+    pub certificate: CertificateView,
+    pub by: PersonName,
+    pub at: Timestamp,
+    pub state: AttemptState,
+    /// The same as a sentence, with what mends it.
+    pub said: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptState {
+    Proving,
+    OnTrial,
+    InUse,
+    NotProved,
+    WentBack,
+}
+
+impl AttemptState {
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Proving | Self::OnTrial)
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Proving => "Being tried",
+            Self::OnTrial => "On trial",
+            Self::InUse => "In use",
+            Self::NotProved => "Not taken",
+            Self::WentBack => "Taken back",
+        }
+    }
+}
