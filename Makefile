@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench fuzz kill-test fips lint advisories packages build units layer deb deb-test update-test arm64
+.PHONY: help demo test accuracy bench schemas fuzz kill-test fips lint advisories packages build units layer deb deb-test update-test arm64
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
@@ -29,6 +29,10 @@ bench: packages ## every benchmark; writes target/bench/summary.json, which keep
 	@[ ! -f target/bench/kill-test.json ] || cp target/bench/kill-test.json target/bench/summary.json
 	cargo bench --profile release --locked --bench reading --bench pipeline --bench hotlist --bench record --bench health --bench console --bench fleet_page --bench delivery --bench fleet
 	@cat target/bench/summary.json
+
+schemas: packages ## the JSON schemas of all messages, anew from their types, into config/schemas
+	MILEPOST_WRITE_SCHEMAS=1 cargo test --release --locked --lib contract::
+	@git diff --stat -- config/schemas
 
 fuzz: packages ## libFuzzer on one parser of outside bytes: PARSER=manifest SECONDS=60 (tests/parsers/list.rs has the names)
 	@mkdir -p target/fuzz/corpus/$(PARSER)

@@ -12,6 +12,8 @@ pub mod command;
 pub mod commands;
 pub mod config;
 pub mod console;
+#[cfg(test)]
+mod contract;
 pub mod crypto;
 pub mod delivery;
 pub mod enroll;

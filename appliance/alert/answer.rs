@@ -21,10 +21,12 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// "A person at the department found this to be true of your alert."
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     pub unit: UnitId,
     /// Not later than a month after `disposition.at`.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub expires: Timestamp,
     pub disposition: Disposition,
 }

@@ -6,21 +6,27 @@ use crate::words::{PersonName, RecordId};
 
 /// What a person found when they looked at an alert. The unit's own rate of false hits comes from these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Disposition {
     pub alert: RecordId,
     pub verdict: Verdict,
     pub verified: Verified,
     pub by: PersonName,
+    /// When it was found. At most an hour ahead of the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
     /// Where the person sat.
     #[serde(default)]
     pub from: Origin,
+    /// In that person's words.
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub note: Text<200>,
 }
 
+/// What an alert turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Characters and state are the listed ones.
@@ -33,7 +39,9 @@ pub enum Verdict {
     Dismissed,
 }
 
+/// Where a person sat who answered an alert.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// Beside the unit, signed in at its console.
@@ -45,9 +53,12 @@ pub enum Origin {
 
 /// What the person ticked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Verified {
+    /// By eye.
     pub characters: bool,
+    /// By eye.
     pub state: bool,
     /// Confirmed in CJIS/NCIC.
     pub status: bool,

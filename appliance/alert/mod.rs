@@ -27,6 +27,7 @@ pub const NOTICE: &str =
 
 /// What a person must look at now. As JSON under [`Alert::JSON_MAX`] bytes: it travels ahead of its pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Alert {
     pub id: RecordId,
     /// 1 at first; higher where another read of the vehicle said more, or took back what the first had said.
@@ -34,6 +35,7 @@ pub struct Alert {
     pub unit: UnitId,
     pub camera: CameraId,
     /// When the plate was last seen in the passage.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub seen: Timestamp,
     /// The read behind it.
     pub read: RecordId,
@@ -42,8 +44,10 @@ pub struct Alert {
     pub confidence: Probability,
     /// Positions in `text` (from 0) that the reader was unsure of.
     pub doubtful: Vec<u8>,
+    /// The state of issuance as it was read; absent where that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
+    /// How sure that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_confidence: Option<Probability>,
     #[serde(flatten)]
@@ -57,6 +61,7 @@ pub struct Alert {
     /// Where the unit was when the plate was last seen; null where it does not know.
     #[serde(default)]
     pub position: Option<Position>,
+    /// A sentence for the officer, which stands in every alert.
     pub notice: String,
 }
 
@@ -88,6 +93,7 @@ pub enum Urgency {
 
 /// A full hit, or one that needs a person's eye before it is more than a hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Hit {
     Possible,

@@ -13,7 +13,9 @@ const HASH_FIELD: &str = ",\"hash\":\"";
 
 /// A place in the log, as certificates name it: the entry's number and hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Position {
+    /// The entry's number.
     pub number: u64,
     pub hash: Digest,
 }
@@ -26,9 +28,14 @@ pub struct Chain {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Body<'a> {
+    /// From 1, without a gap.
     number: u64,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     at: Timestamp,
+    /// Whether a time service kept that clock.
     clock_trusted: bool,
     who: &'a Who,
     what: &'a Event,

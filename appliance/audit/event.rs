@@ -7,6 +7,7 @@ use crate::words::{CameraId, ListName, PersonName, RecordId, RosterName, UnitId}
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Who {
     /// The unit by itself.
@@ -23,6 +24,7 @@ pub enum Who {
 
 /// What was done or decided. No plate stands here: the log outlives records, and lies open on the disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     Started {
@@ -151,10 +153,12 @@ pub enum Event {
     },
     ManualEntryExpiresSoon {
         entry: RecordId,
+        #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
         until: Timestamp,
     },
     ManualEntryExpired {
         entry: RecordId,
+        #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
         until: Timestamp,
     },
     ManualMessageRefused {
@@ -253,7 +257,9 @@ pub enum Event {
         purpose: String,
         authority: String,
         approval: String,
+        #[cfg_attr(test, schemars(with = "crate::contract::Day"))]
         from: Date,
+        #[cfg_attr(test, schemars(with = "crate::contract::Day"))]
         until: Date,
     },
     /// Something stored was found damaged: what, and what became of it.
@@ -279,8 +285,12 @@ pub enum Event {
 
 /// From one service state to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub struct ServiceChange {
+    /// The state before.
     pub from: String,
+    /// The state after.
     pub to: String,
+    /// In words.
     pub reason: String,
 }

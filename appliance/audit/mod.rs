@@ -41,6 +41,8 @@ mod chain;
 mod event;
 mod log;
 
+#[cfg(test)]
+pub(crate) use chain::Body;
 pub use chain::{Broken, Chain, Fault, Position, Summary, VerifyError, verify};
 pub use event::{Event, ServiceChange, Who};
 pub use log::{Audit, AuditError, Recovered, export};

@@ -16,13 +16,17 @@ pub(super) const VALID_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
 
 /// One person's command to one unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     pub unit: UnitId,
     /// Made for this command alone: a second message with it is the same command, and acts no second time.
     pub nonce: RecordId,
+    /// At most an hour ahead of the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub issued: Timestamp,
     /// At most a day after `issued`.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub expires: Timestamp,
     /// Why, in the person's words, for the audit log.
     pub reason: Text<200>,
@@ -31,6 +35,7 @@ pub struct Command {
 
 /// What a unit can be commanded to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Act {
     /// Raise no alerts until it is returned.

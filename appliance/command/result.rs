@@ -8,13 +8,15 @@ use crate::words::{CameraId, PersonName, RecordId, UnitId};
 
 /// What became of a command, as it is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommandResult {
     pub unit: UnitId,
     /// That of the command.
     pub nonce: RecordId,
     /// Whose command it was, by the key that signed it.
     pub by: PersonName,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
     pub outcome: Outcome,
     /// A sentence for that person.
@@ -28,7 +30,9 @@ pub struct CommandResult {
     pub request: Option<Statement>,
 }
 
+/// Whether a command was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Done,
@@ -37,7 +41,7 @@ pub enum Outcome {
 
 /// A picture that travels as a record of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Snapshot {
     pub camera: CameraId,
     pub picture: RecordId,

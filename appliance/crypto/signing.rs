@@ -165,16 +165,22 @@ impl std::fmt::Display for VerifyingKey {
 /// to agree on a canonical JSON and a signature for one purpose serves no other. The signed bytes are
 /// `"milepost " + purpose + "\n" + payload`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Signed {
+    /// JSON as a text. Signed are the bytes of `milepost `, the purpose, a line feed (0x0a), and this text.
     payload: String,
+    /// One good one by a trusted key is enough; a bad one by a trusted key refuses the message.
     signatures: Vec<Signature>,
 }
 
+/// One key's signature.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Signature {
     key: KeyId,
+    /// Ed25519, 64 bytes in standard base64 with padding.
     signature: String,
 }
 

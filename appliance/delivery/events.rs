@@ -11,24 +11,31 @@ use crate::words::{RecordId, UnitId};
 /// `data` is the record's body to the byte, as it was stored: its SHA-256 is what receipts name, so it is
 /// never parsed and written anew on the way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
+    /// Of CloudEvents.
     specversion: String,
     /// With `source` the key for a second delivery.
     pub id: RecordId,
+    /// `milepost/units/` and the unit's name.
     pub source: String,
+    /// What `data` is.
     #[serde(rename = "type")]
     pub event_type: String,
     /// When the recorded thing happened, by the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub time: Timestamp,
     /// False: no time service kept that clock, and `time` may be off by any amount.
     #[serde(default)]
     pub clocktrusted: bool,
+    /// Of `data`.
     datacontenttype: String,
     /// Counts the unit's messages within one session (see the birth message), so that a gap shows. Zero-padded
     /// decimal, as CloudEvents wants it to sort as text.
     pub sequence: String,
     /// True when delivered late: long after it happened, or sent again.
     pub historical: bool,
+    /// The record. Its SHA-256, over exactly these bytes, is what a receipt names.
     pub data: Box<RawValue>,
 }
 

@@ -10,9 +10,13 @@ const PURPOSE: &str = "receipt";
 
 /// "These records of this unit are stored here, and these are their digests."
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Receipt {
     pub unit: UnitId,
+    /// All of one message, or any others.
     pub records: Vec<Received>,
+    /// When they were stored.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
 }
 

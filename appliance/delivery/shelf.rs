@@ -69,6 +69,7 @@ pub struct Parcel {
 
 /// One line of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Received {
     pub id: RecordId,
     pub sha256: Digest,

@@ -18,8 +18,9 @@ use crate::delivery::tls::{self, Identity, Pem, TlsError};
 /// The statement travels as text and is signed as that very text: ECDSA on P-256 with SHA-256, so a shell can check
 /// it too (`openssl dgst -sha256 -verify`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Statement {
+    /// The text that was signed.
     pub statement: String,
     /// PEM: the unit's certificate, and those between it and the authority.
     pub certificate: String,

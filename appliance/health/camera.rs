@@ -69,7 +69,9 @@ pub struct CameraWatch {
 
 /// The newest numbers of one camera's picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CameraView {
+    /// What the last picture is like; null before the first.
     pub measure: Option<ViewMeasure>,
     /// By the picture; none where the picture shows nothing to compare.
     pub displacement: Option<Displacement>,

@@ -5,12 +5,15 @@ pub const VIEW_ANGLE_ASSUMED_DEG: f32 = 30.0;
 
 /// How a camera's view lies against the one that a person verified.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Displacement {
     /// Where the scene moved in the picture, at its middle, in pixels of the full frame: to the right and down.
     pub x_px: f32,
+    /// Down.
     pub y_px: f32,
     /// What the camera turned by to make it so: to the right and down.
     pub pan_deg: f32,
+    /// Down.
     pub tilt_deg: f32,
     /// How the camera rolled: clockwise as seen from behind it, so that the scene turned the other way.
     pub roll_deg: f32,

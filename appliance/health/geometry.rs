@@ -100,14 +100,17 @@ impl Lane {
 
 /// How vehicles pass now against how they used to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LaneShift {
     /// In pixels of the frame: to the right and down.
     pub x_px: f32,
+    /// Down.
     pub y_px: f32,
     /// Positive: plates are turned clockwise.
     pub angle_deg: f32,
     /// How wide plates are against then.
     pub width_ratio: f32,
+    /// How many of the last ones this was measured on.
     pub vehicles: u32,
     /// How sure the shift is, in pixels: half of the vehicles' scatter over the root of their number.
     pub error_px: f32,

@@ -18,6 +18,7 @@ use crate::words::PersonName;
 
 /// A look by daylight and by infra-red have little in common; each is compared with its like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Light {
     Daylight,

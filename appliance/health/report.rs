@@ -71,26 +71,36 @@ impl Default for Config {
 
 /// What goes to the broker, retained, every minute and at every change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HealthReport {
     pub unit: UnitId,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
     /// Seconds after which the next report comes at the latest; a unit that is silent for longer has a reason.
     #[serde(default = "usual_interval")]
     pub report_every_s: u32,
+    /// Of the program.
     pub version: String,
+    /// Seconds since the program started.
     pub uptime_s: u64,
     pub service: ServiceReport,
+    /// Each configured one.
     pub cameras: Vec<CameraReport>,
+    /// Each configured one.
     pub lists: Vec<ListSummary>,
     pub manual_entries: ManualSummary,
     pub records: RecordReport,
     pub broker: BrokerReport,
     pub device: DeviceFacts,
     pub place: PlaceReport,
+    /// By the unit's local calendar.
     pub reads_today: u64,
+    /// By the unit's local calendar.
     pub alerts_today: u64,
     /// When the last vehicle was read, since the program started.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub last_read: Option<Timestamp>,
     pub answers: AnswerReport,
     /// None where the unit takes no accounts from the department.
@@ -105,14 +115,19 @@ fn usual_interval() -> u32 {
 
 /// What people found of the unit's alerts: its own rate of false hits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AnswerReport {
     /// The days before now that are counted.
     pub days: u32,
     /// Alerts that were answered, all verdicts together; of two answers to one alert the last.
     pub answered: u64,
+    /// Characters and state were the listed ones.
     pub correct_read: u64,
+    /// The plate was another state's.
     pub wrong_state: u64,
+    /// The characters were others.
     pub incorrect_read: u64,
+    /// Seen, and not followed up.
     pub dismissed: u64,
     /// Wrong states and incorrect reads, of all that were not dismissed; None where there are none.
     pub false_hit_rate: Option<f64>,
@@ -147,25 +162,35 @@ impl AnswerReport {
     }
 }
 
+/// Whether the unit can be trusted, and why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ServiceReport {
     pub state: ServiceState,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub since: Timestamp,
+    /// Those in force, the gravest first.
     pub reasons: Vec<Standing>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CameraReport {
     pub camera: CameraId,
     /// Whether pictures come; not yet in the first seconds, without a fault.
     pub streaming: bool,
     /// What is wrong with the link, in words.
     pub fault: Option<String>,
+    /// As they came lately.
     pub frames_per_s: f32,
+    /// In pixels; 0 while no picture comes.
     pub width: u32,
+    /// In pixels; 0 while no picture comes.
     pub height: u32,
     #[serde(flatten)]
     pub view: CameraView,
+    /// Who last said that the camera stands as it should; null before.
     pub aim_verified: Option<AimVerified>,
     /// Milliseconds of the last look of vision at a frame.
     pub vision_ms: f32,
@@ -184,25 +209,37 @@ pub struct CameraReport {
 
 /// Reads of today in one lane of a camera.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LaneReads {
     /// None: outside all lanes.
     pub lane: Option<LaneName>,
+    /// Of today, or since the lane was drawn.
     pub reads: u64,
 }
 
+/// Who said that a camera stands as it should.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AimVerified {
     pub by: PersonName,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
 }
 
+/// What waits for the department, and what became of the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordReport {
+    /// Records not yet confirmed by a receipt.
     pub waiting: u64,
     /// How long the oldest of those has waited.
     pub oldest_waiting_s: Option<u64>,
+    /// Since the program started; so are the next two.
     pub delivered: u64,
+    /// Destroyed, as policy says.
     pub purged: u64,
+    /// Destroyed without having been received.
     pub lost: u64,
     /// The same by reason.
     #[serde(default)]
@@ -211,16 +248,21 @@ pub struct RecordReport {
     pub fault: Option<String>,
 }
 
+/// The link to the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokerReport {
+    /// Whether the session stands.
     pub connected: bool,
     /// Why it is not, or why nothing comes back though it is, with the mend.
     pub fault: Option<String>,
+    /// Negative once it has ended; null where it cannot be read.
     pub certificate_days_left: Option<i64>,
 }
 
 /// Where the unit is, and how it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlaceReport {
     pub kind: UnitKind,
     /// Of a fixed unit its deployed site, unless the receiver was surely elsewhere; of another where the receiver was

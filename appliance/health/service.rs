@@ -8,6 +8,7 @@ use crate::words::{CameraId, Moment, PersonName};
 
 /// Whether the unit may be relied on. Out of service it raises no alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceState {
     InService,
@@ -36,12 +37,17 @@ pub struct Finding {
 
 /// A reason in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standing {
     pub reason: Reason,
+    /// The camera that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<CameraId>,
+    /// What was measured.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub since: Timestamp,
     /// The person behind it, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,13 +56,18 @@ pub struct Standing {
 
 /// A change of the service state or of its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     pub from: ServiceState,
     pub to: ServiceState,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
+    /// The person who did it, if it was one.
     pub by: Option<PersonName>,
     /// What the person said, when it was one.
     pub said: Option<String>,
+    /// Those in force afterwards.
     pub reasons: Vec<Standing>,
 }
 

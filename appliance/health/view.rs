@@ -34,6 +34,7 @@ const FADE: f32 = 0.25;
 
 /// The numbers of one look at a picture.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ViewMeasure {
     /// Mean luma, 0-255.
     pub brightness: f32,

@@ -42,9 +42,11 @@ pub struct Delta {
 
 /// Takes out every entry that lists this plate with this state (or, without one, for any state).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Removal {
     pub plate: Listed,
+    /// Absent: every entry with this plate that is listed for any state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
 }
@@ -57,17 +59,27 @@ impl Removal {
 
 /// The payload that is signed.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Letter {
+pub struct Letter {
     list: ListName,
+    /// The version that it starts from: a unit that holds another waits.
     base: u64,
+    /// As in the topic; higher than `base`.
     version: u64,
+    /// The list's own date from then on. At most a day ahead of the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     issued: Timestamp,
+    /// From then on the list is called out of date. It still matches, and says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     expires: Option<Timestamp>,
+    /// Entries in the list once this is applied; 5,000,000 at most.
     count: u64,
+    /// Taken out first. One that takes out nothing refuses the delta.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     remove: Vec<Removal>,
+    /// Put in after that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     add: Vec<Entry>,
     /// SHA-256 of what follows the envelope: [`Changes`] as JSON, compressed with zstd.
@@ -77,9 +89,12 @@ struct Letter {
 
 /// What a long delta carries behind its envelope; empty ones may be left out.
 #[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-struct Changes {
+pub struct Changes {
+    /// Taken out first.
     remove: Vec<Removal>,
+    /// Put in after that.
     add: Vec<Entry>,
 }
 

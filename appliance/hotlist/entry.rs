@@ -7,6 +7,7 @@ use crate::words::State;
 
 /// One listed vehicle. As JSON it is one line of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(!try_from, deny_unknown_fields))]
 #[serde(try_from = "Unchecked")]
 pub struct Entry {
     pub plate: Listed,
@@ -17,22 +18,29 @@ pub struct Entry {
     /// Overrides the level of the category, but for AMBER, which nothing lowers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// Why the vehicle is listed.
     #[serde(skip_serializing_if = "Text::is_empty")]
+    #[cfg_attr(test, schemars(default))]
     pub reason: Text<200>,
     /// Who answers for the entry.
     #[serde(skip_serializing_if = "Text::is_empty")]
+    #[cfg_attr(test, schemars(default))]
     pub authority: Text<100>,
     /// The case reference.
     #[serde(skip_serializing_if = "Text::is_empty")]
+    #[cfg_attr(test, schemars(default))]
     pub case: Text<60>,
     /// Instructions and caution for the officer.
     #[serde(skip_serializing_if = "Text::is_empty")]
+    #[cfg_attr(test, schemars(default))]
     pub instructions: Text<500>,
     /// Matches nothing before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub from: Option<Timestamp>,
     /// Matches nothing from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub until: Option<Timestamp>,
 }
 
@@ -117,6 +125,7 @@ impl TryFrom<Unchecked> for Entry {
 
 /// Why a vehicle is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Category {
     Amber,
@@ -200,6 +209,7 @@ impl std::str::FromStr for Category {
 
 /// The urgency of an alert; critical and high cannot be muted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     Low,

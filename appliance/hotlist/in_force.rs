@@ -79,13 +79,18 @@ pub(super) struct Note {
 
 /// A refused update, as health and the console show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusalNote {
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
+    /// In words.
     pub why: String,
 }
 
 /// How fresh a list is by its own date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Freshness {
     Fresh,
@@ -100,18 +105,30 @@ pub enum Freshness {
 
 /// One configured list as health, the console and reports show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ListSummary {
     pub list: ListName,
     pub freshness: Freshness,
+    /// Null while the unit holds none.
     pub version: Option<u64>,
+    /// The list's own date.
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub issued: Option<Timestamp>,
+    /// Seconds since that date.
     pub age_s: Option<u64>,
+    /// From then on its publisher calls it out of date.
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub expires: Option<Timestamp>,
+    /// When the unit took it.
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub installed: Option<Timestamp>,
+    /// The key's id.
     pub signed_by: Option<KeyId>,
+    /// Listed vehicles.
     pub entries: u64,
     /// A newer version that is being waited for or fetched.
     pub on_its_way: Option<u64>,
+    /// The last edition that was not taken, and why.
     pub last_refusal: Option<RefusalNote>,
     /// Refused messages since the program started.
     pub refusals: u64,

@@ -45,13 +45,16 @@ pub struct Manual {
 
 /// What became of a manual entry: for the audit log, and as a record for the department.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ManualChange {
     pub what: ManualStep,
     /// As it stands afterwards, with all names and times.
     pub entry: ManualEntry,
 }
 
+/// What happened to a manual entry.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ManualStep {
     Requested,
@@ -67,12 +70,16 @@ pub enum ManualStep {
 
 /// How many there are, for health and the console.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ManualSummary {
+    /// Entries that match.
     pub in_force: u64,
     /// Entries, changes and removals that wait for a second person.
     pub pending: u64,
     /// In force, and near their end.
     pub expiring: u64,
+    /// When the first of them ends.
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub next_expiry: Option<Timestamp>,
 }
 

@@ -16,6 +16,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// An entry with those who answer for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ManualEntry {
     pub id: RecordId,
@@ -40,33 +41,41 @@ pub struct ManualEntry {
 
 /// Who did something, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Act {
     pub by: PersonName,
     /// Signed with; none for a person who signed in at the console.
     #[serde(default)]
     pub key: Option<KeyId>,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
 }
 
 /// That an entry be taken out before its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Removal {
     pub id: RecordId,
+    /// Why.
     pub reason: Text<200>,
     pub requested: Act,
 }
 
 /// How an entry ended before its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
     pub how: End,
     pub act: Act,
 }
 
+/// How an entry ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// It was never approved.
@@ -78,6 +87,7 @@ pub enum End {
 
 /// What people were told of an entry's coming end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Told {
     #[default]
@@ -109,6 +119,7 @@ pub struct Author {
 
 /// What one person asks for; it becomes so once another approves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     Add {

@@ -40,18 +40,24 @@ pub enum May {
 
 /// One person's word to one unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ManualMessage {
     pub unit: UnitId,
     /// Of this message. That of a request is the one that its approval names.
     pub id: RecordId,
+    /// At most an hour ahead of the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub issued: Timestamp,
     /// Not later than a day after `issued`.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub expires: Timestamp,
     pub act: ManualAct,
 }
 
+/// A request, or another person's word on one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ManualAct {
     Request(Request),

@@ -12,6 +12,7 @@ use crate::words::{ListName, Plate, Probability, Reading, State, StateReading};
 
 /// One listed vehicle that a read may be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Match {
     pub entry: Entry,
     pub kind: MatchKind,
@@ -28,6 +29,7 @@ pub struct Match {
 
 /// How the read and the entry agree on the characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MatchKind {
     /// The best candidate is the listed plate.
@@ -40,6 +42,7 @@ pub enum MatchKind {
 
 /// How the read and the entry agree on the state of issuance. `Differs` never makes a full hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum StateAgreement {
     Equal,
@@ -60,10 +63,13 @@ impl StateAgreement {
 
 /// Which edition of which list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ListVersion {
     pub list: ListName,
+    /// 0 for the list `manual`.
     pub version: u64,
     /// The list's own date: its age counts from here, not from its arrival.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub issued: Timestamp,
 }
 

@@ -1,7 +1,7 @@
 //! What travels: topics and the signed manifest of a snapshot; the signed delta is in `delta`.
 //!
 //! Everything here is a plain function from bytes to a checked value or a [`Refusal`], so that it can be
-//! fuzzed. Another program writes the same from `config/asyncapi.yaml`.
+//! fuzzed. Another program writes the same from `config/messages.md`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -85,18 +85,22 @@ pub fn digest_of_chunks(chunks: &[Digest]) -> Digest {
 
 /// Announces a snapshot: what its chunks must be, all told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     pub list: ListName,
+    /// From 1 on; it only rises. Seconds since 1970 do well.
     pub version: u64,
     /// The oldest version from which published deltas lead to this one: a unit that holds it, or a newer
     /// one, waits a little for them before it fetches the chunks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<u64>,
     /// The list's own date; its age counts from here.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub issued: Timestamp,
     /// From then on the publisher calls the list out of date. It still matches, and says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub expires: Option<Timestamp>,
     /// Entries in all chunks together.
     pub count: u64,

@@ -37,6 +37,8 @@ pub use chunk::{
     ENTRIES as CHUNK_ENTRIES, pack as pack_chunk, pack_list, parse_line, unpack as unpack_chunk,
 };
 pub use config::{Config, List, LookAlikes, MANUAL_LIST, Matching};
+#[cfg(test)]
+pub(crate) use delta::{Changes, Letter};
 pub use delta::{Delta, Removal};
 pub use edition::{PATTERNS_MAX, SAME_PLATE_MAX};
 pub use entry::{Category, Entry, EntryError, Level};

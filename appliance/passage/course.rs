@@ -5,6 +5,7 @@ use crate::words::LaneName;
 
 /// Where a vehicle passed and which way, as it stands in reads and alerts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Course {
     /// The lane that a person drew and in which the plate was seen most; None outside all lanes.
     #[serde(default)]
@@ -12,12 +13,14 @@ pub struct Course {
     /// Which way traffic goes in that lane, where whoever drew it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane_travel: Option<Travel>,
+    /// Which way this vehicle went.
     #[serde(default)]
     pub direction: Direction,
 }
 
 /// Which way the plate moved through the picture, judged by its width.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     Approaching,

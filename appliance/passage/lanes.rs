@@ -26,6 +26,7 @@ pub type Point = (f32, f32);
 
 /// Which way traffic in a lane goes, as the camera sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Travel {
     Towards,

@@ -15,11 +15,16 @@ pub(super) const RECORDS_MAX: usize = 256;
 /// It is written before the keys are destroyed and sent only after, so a power cut in between leaves work
 /// to finish and never a false certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Certificate {
     pub id: RecordId,
+    /// By the unit's clock.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub at: Timestamp,
     pub reason: Reason,
+    /// The policy that said so, by name.
     pub policy: String,
+    /// Those that were destroyed.
     pub records: Vec<PurgedRecord>,
     /// The SHA-256 of `records` as JSON without spaces; the entry in the audit log has the same.
     pub records_sha256: Digest,
@@ -45,11 +50,15 @@ impl Certificate {
 
 /// One destroyed record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PurgedRecord {
     pub id: RecordId,
     pub sha256: Digest,
     pub kind: Kind,
+    /// Whether the read behind it matched a list.
     pub hit: bool,
+    /// When the recorded thing happened.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub captured: Timestamp,
 }
 

@@ -27,6 +27,7 @@ pub struct Counts {
 
 /// Why a record was purged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The server has it.
@@ -37,6 +38,7 @@ pub enum Reason {
 
 /// Why a record was lost: gone without having been received, against nobody's will but necessity's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// Room was needed for what is newer or more important.

@@ -17,15 +17,20 @@ pub const PEOPLE_MAX: usize = 2000;
 
 /// Everybody whom the department lets sign in at its units. Retained: it replaces the one before whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Roster {
     pub roster: RosterName,
     /// Rises with each roster; a unit takes none that is older than what it held.
     pub version: u64,
+    /// When it was made.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub issued: Timestamp,
     /// From then on nobody of it may sign in; none for a roster that counts until the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub expires: Option<Timestamp>,
+    /// All of them, each once in whatever case; 2,000 at most.
     pub people: Vec<Member>,
 }
 

@@ -72,11 +72,15 @@ pub enum Judgement {
 
 /// The roster in health reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RosterReport {
     pub roster: RosterName,
     /// Of the one that is held; none before the first.
     pub version: Option<u64>,
+    /// When it was made.
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub issued: Option<Timestamp>,
+    /// Seconds since then.
     pub age_s: Option<u64>,
     /// Whether its people may sign in: it is neither over nor older than one that the unit has held.
     pub counts: bool,

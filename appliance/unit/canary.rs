@@ -202,11 +202,16 @@ impl Laying {
 
 /// What a canary tells whoever listens. It does not say what the plate's text was: nobody may take it for a vehicle's.
 #[derive(Serialize)]
-struct CanaryRecord<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CanaryRecord<'a> {
     unit: &'a UnitId,
     camera: &'a CameraId,
+    /// When it was laid into the picture.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     laid: Timestamp,
+    /// Looks in which it was found.
     sightings: u32,
+    /// In pixels of the frame.
     width_px: f32,
     /// How sure the vote was of the text.
     confidence: Probability,

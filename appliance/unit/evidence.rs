@@ -32,13 +32,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A picture of a read or an alert: where to find it, and what it must be.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PictureRef {
     pub id: RecordId,
     pub kind: PictureKind,
     pub sha256: Digest,
 }
 
+/// What a picture shows: the plate alone, or the whole view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PictureKind {
     Crop,
@@ -59,9 +62,11 @@ impl Pictured {
 
 /// An alert as it travels: with the names of its pictures.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlertRecord<'a> {
     #[serde(flatten)]
     pub alert: &'a Alert,
+    /// Follow as messages of their own, on the topic `pictures`.
     pub pictures: &'a [PictureRef],
 }
 

@@ -80,6 +80,8 @@ pub(crate) use evidence::{AlertRecord, PictureKind, PictureRef};
 pub(crate) use read_record::ReadRecord;
 pub use window::settings::{Again, Settings};
 
+#[cfg(test)]
+pub(crate) use canary::CanaryRecord;
 pub use news::{Glance, News};
 pub use tally::Counts as TallyCounts;
 

@@ -12,36 +12,50 @@ use crate::words::{CameraId, Candidate, ListName, Position, Probability, RecordI
 /// What the department's server learns of a passage. Field names are part of the contract in
 /// `config/asyncapi.yaml`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReadRecord<'a> {
     pub id: RecordId,
     pub unit: &'a UnitId,
     pub camera: &'a CameraId,
+    /// When the plate was first seen.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub started: Timestamp,
+    /// When it was last seen.
+    #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
     pub ended: Timestamp,
     /// The candidates, best first; the first is the raw read.
     pub candidates: &'a [Candidate],
     /// How sure the reader was of each character of the raw read.
     pub characters: Vec<Probability>,
+    /// The state of issuance; null where it is unknown.
     pub state: Option<State>,
+    /// How sure that is; null where it is unknown.
     pub state_confidence: Option<Probability>,
     #[serde(flatten)]
     pub course: Course,
+    /// Looks in which it was found.
     pub sightings: u32,
     /// Of the best sighting, in pixels of its frame, clockwise from the plate's top left.
     pub corners: [(f32, f32); 4],
+    /// How wide the plate is there.
     pub width_px: f32,
     /// Where the unit was when it saw the plate last; null where it does not know.
     pub position: Option<Position>,
     pub clock: ClockStatus,
+    /// The version of the program whose networks read it.
     pub model: &'static str,
+    /// Empty where the plate is not listed.
     pub matches: Vec<MatchRef<'a>>,
+    /// Follow as messages of their own, on the topic `pictures`.
     pub pictures: &'a [PictureRef],
 }
 
 /// That a read matched, without repeating the list's entry.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MatchRef<'a> {
     pub list: &'a ListName,
+    /// 0 for the list `manual`.
     pub version: u64,
     pub kind: MatchKind,
     pub probability: Probability,

@@ -79,6 +79,7 @@ token_names! {
 
 /// Where a unit stands, which decides who tells its position and who sees an alert first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UnitKind {
     /// On a pole, in a sign: at the site where it was deployed.

@@ -7,6 +7,7 @@ const FARTHEST_M: f64 = 20_100_000.0;
 
 /// A place on the earth, in degrees (WGS 84).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(!try_from))]
 #[serde(deny_unknown_fields, try_from = "RawPlace")]
 pub struct Place {
     /// Degrees north (WGS 84), -90 to 90.
@@ -57,6 +58,7 @@ impl Place {
 
 /// Where a unit was, as well as it knew.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Position {
     #[serde(flatten)]
     pub place: Place,
@@ -69,6 +71,7 @@ pub struct Position {
 
 /// Who says where a unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PositionSource {
     /// The configuration: where a fixed unit was deployed.

@@ -45,6 +45,7 @@ pub struct Reading {
 
 /// One text that the plate may carry, and how likely.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Candidate {
     #[serde(rename = "text")]
     pub plate: Plate,

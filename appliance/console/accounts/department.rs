@@ -17,6 +17,7 @@ use crate::words::{PersonName, RosterName};
 
 /// Somebody as the department's roster names them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// As it stands in the audit log of every unit.
@@ -24,6 +25,7 @@ pub struct Member {
     pub role: Role,
     /// Argon2id of the code that the department made for this person.
     pub secret: GivenSecret,
+    /// May not sign in, and is signed out at once.
     #[serde(default)]
     pub disabled: bool,
 }

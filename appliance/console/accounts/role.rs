@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a person may do at the console. Not a ladder: a technician never sees whom the unit looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     Technician,

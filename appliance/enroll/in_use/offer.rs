@@ -17,6 +17,7 @@ const PEM_MAX: usize = 20_000;
 
 /// What is to take the place of what a unit shows and trusts, as PEM.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// What the authority signed, with the certificates between it and the authority if there are any; empty where it

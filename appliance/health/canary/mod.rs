@@ -32,6 +32,7 @@ const CALM_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where a canary was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Nothing was found where it lay.
@@ -98,13 +99,16 @@ pub enum Whereabouts {
 
 /// What the report says of a camera's canary.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CanaryReport {
     /// When the last one came back.
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub returned: Option<Timestamp>,
     /// From its laying to its return.
     pub took_ms: Option<u64>,
     /// Canaries lost in a row, and where the last one was.
     pub losses: u32,
+    /// Where the last lost one was lost; null where none was.
     pub lost_by: Option<Stage>,
 }
 

@@ -77,13 +77,18 @@ impl std::ops::AddAssign for Passed {
 
 /// What the report and the console say of a camera's yield.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct YieldReport {
     /// The last whole hour, in words.
     pub words: String,
     /// When that hour began; none before the first.
+    #[cfg_attr(test, schemars(with = "Option<crate::contract::Time>"))]
     pub hour: Option<Timestamp>,
+    /// Vehicles that were read in that hour.
     pub reads: u32,
+    /// Of them, read with little confidence.
     pub unsure: u32,
+    /// Plates that were seen and not read.
     pub unread: u32,
     /// Between which numbers of reads it usually is at this hour of the week; none until that is known.
     pub usual_reads: Option<(u32, u32)>,

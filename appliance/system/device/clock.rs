@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether the wall clock can be relied on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ClockStatus {
     /// The kernel's clock is disciplined by a time service (NTP, PTP or GPS).

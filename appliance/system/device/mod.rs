@@ -26,6 +26,7 @@ use storage::Storage;
 
 /// What the device says of itself; None where it does not say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceFacts {
     /// Room left on the file system of the state directory.
     pub disk_free_mb: Option<u64>,
@@ -43,6 +44,7 @@ pub struct DeviceFacts {
     pub clock: ClockStatus,
     /// By how much the clock may be wrong at most, as the kernel reckons; None while nobody keeps it.
     pub clock_error_ms: Option<f64>,
+    /// By an accelerometer; null where there is none.
     pub motion: Option<Motion>,
 }
 

@@ -17,6 +17,7 @@ const G: f32 = 9.806_65;
 
 /// Which way is down, as the accelerometer feels it: its three axes, in m/s².
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gravity(pub [f32; 3]);
 
 impl Gravity {
@@ -34,6 +35,7 @@ impl Gravity {
 
 /// What an accelerometer felt.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Motion {
     /// Averaged over some seconds; none in the first.
     pub gravity: Option<Gravity>,

@@ -4,6 +4,7 @@ use super::tree::Tree;
 
 /// Voltage, and what the device does when it gets too little of it or too hot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PowerFacts {
     /// The supply or battery, where something measures it (a power monitor of the INA family, a battery gauge).
     pub supply_v: Option<f32>,

@@ -7,6 +7,7 @@ use super::tree::{Tree, parse_hexadecimal};
 
 /// How worn the medium is that holds the state directory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StorageFacts {
     /// Per cent of its rated life that is used, as the medium itself says (eMMC: in steps of ten).
     pub storage_worn_percent: Option<u8>,
@@ -18,6 +19,7 @@ pub struct StorageFacts {
 
 /// The spare blocks of an eMMC (JEDEC JESD84-B51, `PRE_EOL_INFO`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reserve {
     Normal,
