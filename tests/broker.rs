@@ -21,7 +21,7 @@ use milepost::receive::{self, Receiver};
 use milepost::system::SystemClock;
 use milepost::words::UnitId;
 use small_disk::SmallDisk;
-use support::{Mosquitto, eventually, files, not_run};
+use support::{Mosquitto, eventually, files, not_run, sample};
 
 struct Unit {
     shelf: Arc<MemoryShelf>,
@@ -44,7 +44,7 @@ impl Unit {
     }
 
     fn put(&self, kind: Kind, size: usize) {
-        let body = if kind.is_picture() { vec![0xff; size] } else { b"{}".to_vec() };
+        let body = if kind.is_picture() { sample::jpeg(size) } else { sample::body(kind) };
         self.shelf.put(kind, Timestamp::now(), body);
     }
 

@@ -20,7 +20,7 @@ use milepost::receive::{self, Receiver};
 use milepost::record::{self, NewRecord, Records};
 use milepost::system::{Clock, Disk, RealDisk, SystemClock};
 use milepost::words::{ListName, RecordId, UnitId};
-use support::{Mosquitto, eventually};
+use support::{Mosquitto, eventually, sample};
 use tokio::sync::mpsc;
 
 struct Unit {
@@ -183,7 +183,8 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn birth_last_will_and_clean_stop_are_seen() {
-    let broker = Mosquitto::start();
+    let mut broker = Mosquitto::start();
+    broker.excuse("milepost/v1/units/north-7/health");
     let mut desk = Desk::open(&broker, "receiver", &["milepost/v1/units/north-7/status"]);
     let first = Unit::start(&broker, "north-7", &[]);
     let Presence::Online { session, .. } = desk.presence() else { panic!("no birth") };
@@ -215,7 +216,8 @@ fn birth_last_will_and_clean_stop_are_seen() {
 
 #[test]
 fn what_a_unit_has_the_broker_remember_comes_back_before_the_lists() {
-    let broker = Mosquitto::start();
+    let mut broker = Mosquitto::start();
+    broker.excuse("milepost/v1/lists/");
     let first = Unit::start(&broker, "north-7", &[]);
     eventually("it is connected", || first.delivery.status().is_connected());
     first.delivery.remember(b"sealed".to_vec());
@@ -246,16 +248,16 @@ fn records_are_received_receipted_and_let_go() {
     let north = Unit::start(&broker, "north-7", &[key.verifying_key()]);
     let now = Timestamp::now();
     let old = now - Duration::from_secs(3600);
-    let alert = north.shelf.put(Kind::Alert, now, br#"{"text":"ABC123"}"#.to_vec());
-    let jpeg = vec![0xff; 60_000];
+    let alert = north.shelf.put(Kind::Alert, now, sample::body(Kind::Alert));
+    let jpeg = sample::jpeg(60_000);
     let picture = north.shelf.put(Kind::AlertPicture, now, jpeg.clone());
     let mut all = HashSet::from([alert, picture]);
     for kind in [Kind::HealthChange, Kind::Audit, Kind::PurgeCertificate] {
-        all.insert(north.shelf.put(kind, now, b"{}".to_vec()));
+        all.insert(north.shelf.put(kind, now, sample::body(kind)));
     }
     let mut late = RecordId::new();
-    for n in 0..250 {
-        late = north.shelf.put(Kind::Read, old, format!("{{\"n\": {n}}}").into_bytes());
+    for _ in 0..250 {
+        late = north.shelf.put(Kind::Read, old, sample::body(Kind::Read));
         all.insert(late);
     }
     eventually("everything is receipted", || north.shelf.is_empty());
@@ -304,8 +306,8 @@ fn the_store_purges_what_is_receipted_and_its_certificate_follows() {
         body: body.to_vec(),
     };
     let evidence = vec![
-        record(record::Kind::Alert, b"{\"text\":\"ABC123\"}"),
-        record(record::Kind::Picture, &[0xff; 60_000]),
+        record(record::Kind::Alert, &sample::stored(record::Kind::Alert)),
+        record(record::Kind::Picture, &sample::jpeg(60_000)),
     ];
     let ids: Vec<RecordId> = evidence.iter().map(|record| record.id).collect();
     records.store_all(evidence).unwrap();
@@ -331,7 +333,7 @@ fn an_alert_of_the_highest_level_leaves_before_older_ones() {
     let records = open();
     let store = |kind| {
         let id = RecordId::new();
-        let body = b"{}".to_vec();
+        let body = sample::stored(kind);
         let captured = clock.now();
         let record = NewRecord { id, kind, hit: true, belongs_to: None, captured, clock_trusted: true, body };
         records.store(record).unwrap();
@@ -359,9 +361,9 @@ fn broker_killed_and_receiver_ended_in_the_middle_lose_and_double_nothing() {
     for n in 0..600 {
         let now = Timestamp::now();
         all.insert(match n % 3 {
-            0 => north.shelf.put(Kind::Alert, now, format!("{{\"n\":{n}}}").into_bytes()),
-            1 => north.shelf.put(Kind::AlertPicture, now, vec![n as u8; 30_000]),
-            _ => north.shelf.put(Kind::Read, now, format!("{{\"n\":{n}}}").into_bytes()),
+            0 => north.shelf.put(Kind::Alert, now, sample::body(Kind::Alert)),
+            1 => north.shelf.put(Kind::AlertPicture, now, sample::jpeg(30_000)),
+            _ => north.shelf.put(Kind::Read, now, sample::body(Kind::Read)),
         });
         match n {
             200 => {
@@ -405,7 +407,7 @@ fn a_frozen_broker_is_noticed_and_delivery_goes_on_when_it_thaws() {
         Unit::with(Config { broker: client, receivers: vec![key.verifying_key()], ..config() }, "north-7");
     eventually("connected", || north.delivery.status().is_connected());
     broker.freeze();
-    north.shelf.put(Kind::Alert, Timestamp::now(), b"{}".to_vec());
+    north.shelf.put(Kind::Alert, Timestamp::now(), sample::body(Kind::Alert));
     assert_eq!(north.fault(), LinkFault::Silent);
     broker.thaw();
     eventually("the alert is receipted", || north.shelf.is_empty());
@@ -417,7 +419,7 @@ fn who_is_refused_hears_why() {
     let folder = tempfile::tempdir().unwrap();
     let fault_of = |client: milepost::delivery::Broker| {
         let unit = Unit::with(Config { broker: client, ..config() }, "north-7");
-        unit.shelf.put(Kind::Alert, Timestamp::now(), b"{}".to_vec());
+        unit.shelf.put(Kind::Alert, Timestamp::now(), sample::body(Kind::Alert));
         unit.fault()
     };
     let shown = |certificate: &Path| milepost::delivery::Broker {
@@ -466,11 +468,13 @@ fn a_client_without_a_certificate_is_refused_with_a_clear_sentence() {
 
 #[test]
 fn forged_and_misplaced_receipts_let_nothing_go() {
-    let broker = Mosquitto::start();
+    let mut broker = Mosquitto::start();
+    broker.excuse("milepost/v1/units/north-7/receipts");
     let (key, forger) = (SigningKey::generate(), SigningKey::generate());
     let mut desk = Desk::open(&broker, "receiver", &["milepost/v1/units/+/alerts"]);
     let north = Unit::start(&broker, "north-7", &[key.verifying_key()]);
-    let id = north.shelf.put(Kind::Alert, Timestamp::now(), b"{}".to_vec());
+    let id = north.shelf.put(Kind::Alert, Timestamp::now(), sample::body(Kind::Alert));
+    let body = sample::body(Kind::Alert);
     let receipt = |name: &str, body: &[u8]| {
         let records = vec![Received { id, sha256: Digest::of(body) }];
         Receipt { unit: unit(name), records, at: Timestamp::now() }
@@ -479,8 +483,8 @@ fn forged_and_misplaced_receipts_let_nothing_go() {
     let first = Event::parse(&desk.next().1).unwrap().remove(0);
     assert_eq!((first.id, first.historical), (id, false));
 
-    desk.publish(&topic, receipt("north-7", b"{}").sign(&forger), false);
-    desk.publish(&topic, receipt("south-1", b"{}").sign(&key), false);
+    desk.publish(&topic, receipt("north-7", &body).sign(&forger), false);
+    desk.publish(&topic, receipt("south-1", &body).sign(&key), false);
     desk.publish(&topic, b"yes".to_vec(), false);
     eventually("three are refused", || north.delivery.status().counts.receipts_refused == 3);
     assert_eq!(north.shelf.len(), 1);
@@ -495,9 +499,9 @@ fn forged_and_misplaced_receipts_let_nothing_go() {
     assert_eq!(again.id, id, "a wrong digest means: sent again");
     assert_eq!(north.delivery.status().counts.receipts_differing, 1);
 
-    desk.publish(&topic, receipt("north-7", b"{}").sign(&key), false);
+    desk.publish(&topic, receipt("north-7", &body).sign(&key), false);
     eventually("the true receipt counts", || north.shelf.is_empty());
-    desk.publish(&topic, receipt("north-7", b"{}").sign(&key), false);
+    desk.publish(&topic, receipt("north-7", &body).sign(&key), false);
     eventually("a doubled one does not", || north.delivery.status().counts.receipts_unknown == 1);
 }
 
@@ -506,7 +510,7 @@ fn a_record_without_a_receipt_is_sent_again_and_marked() {
     let broker = Mosquitto::start();
     let mut desk = Desk::open(&broker, "receiver", &["milepost/v1/units/+/alerts"]);
     let north = Unit::start(&broker, "north-7", &[]);
-    let id = north.shelf.put(Kind::Alert, Timestamp::now(), b"{}".to_vec());
+    let id = north.shelf.put(Kind::Alert, Timestamp::now(), sample::body(Kind::Alert));
     let [first, second] =
         [desk.next(), desk.next()].map(|(_, payload)| Event::parse(&payload).unwrap().remove(0));
     assert_eq!((first.id, first.historical), (id, false));
@@ -518,7 +522,8 @@ fn a_record_without_a_receipt_is_sent_again_and_marked() {
 
 #[test]
 fn a_unit_cannot_write_under_the_name_of_another() {
-    let broker = Mosquitto::start();
+    let mut broker = Mosquitto::start();
+    broker.excuse("milepost/v1/units/north-7/alerts");
     let mut watcher = Desk::open(&broker, "receiver", &["milepost/v1/units/#"]);
     let mut north = Desk::open(&broker, "north-7", &[]);
     let alerts = |name: &str| Topic::Unit(unit(name), UnitTopic::Alerts);
@@ -536,7 +541,9 @@ fn a_unit_cannot_write_under_the_name_of_another() {
 
 #[test]
 fn lists_and_commands_are_handed_on_as_they_came() {
-    let broker = Mosquitto::start();
+    let mut broker = Mosquitto::start();
+    broker.excuse("milepost/v1/lists/");
+    broker.excuse("milepost/v1/units/north-7/commands");
     let list = ListName::parse("state-stolen").unwrap();
     let mut publisher = Desk::open(&broker, "publisher", &[]);
     let chunk = Topic::List(list.clone(), ListTopic::Chunk { version: 7, index: 0 });

@@ -206,7 +206,7 @@ fn on_a_slow_disk_alerts_leave_while_reads_wait_and_nothing_is_lost() {
     let (delivery, _inbound) =
         Delivery::start(config, unit, Vec::new(), records.clone(), clock.clone()).unwrap();
     let store = |kind, hit| {
-        let (id, captured, body) = (RecordId::new(), clock.now(), b"{}".to_vec());
+        let (id, captured, body) = (RecordId::new(), clock.now(), support::sample::stored(kind));
         let record = NewRecord { id, kind, hit, belongs_to: None, captured, clock_trusted: true, body };
         assert_eq!(records.store(record).unwrap(), Stored::OnDisk);
     };

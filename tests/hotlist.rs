@@ -446,8 +446,8 @@ fn a_damaged_edition_is_had_again_but_never_an_older_one() {
 #[test]
 fn a_list_of_another_program_is_taken() {
     let folder = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/other_program.py");
-    assert!(Command::new("python3").arg(script).arg(folder.path()).status().unwrap().success());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/stranger.py");
+    assert!(Command::new("python3").arg(script).arg("list").arg(folder.path()).status().unwrap().success());
     let key = VerifyingKey::parse(&std::fs::read_to_string(folder.path().join("key")).unwrap()).unwrap();
     let mut unit = Unit::trusting(&SigningKey::generate());
     unit.config.lists[0].keys = vec![key];

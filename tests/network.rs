@@ -20,7 +20,7 @@ use milepost::record::{self, Kind, NewRecord, Records, Stored};
 use milepost::system::{Clock, Disk, ManualClock, RealDisk, SystemClock};
 use milepost::words::{RecordId, UnitId};
 use netem::{FAR, Link, Weather};
-use support::{Mosquitto, files, not_run};
+use support::{Mosquitto, files, not_run, sample};
 
 /// A dead link is noticed within twice as long; one that loses much needs some time for each answer.
 const KEEPALIVE: NonZeroU16 = NonZeroU16::new(10).unwrap();
@@ -80,11 +80,7 @@ impl World {
     }
 
     fn store(&self, kind: Kind, size: usize) -> RecordId {
-        let body = if kind == Kind::Picture {
-            vec![0xff; size]
-        } else {
-            format!("{{\"n\":\"{}\"}}", "x".repeat(size)).into_bytes()
-        };
+        let body = if kind == Kind::Picture { sample::jpeg(size) } else { sample::padded(kind, size) };
         let (id, captured) = (RecordId::new(), self.clock.now());
         let hit = kind != Kind::Read;
         let record = NewRecord { id, kind, hit, belongs_to: None, captured, clock_trusted: true, body };

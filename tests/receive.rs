@@ -18,7 +18,7 @@ use milepost::system::{Clock, ManualClock, SystemClock};
 use milepost::words::{RecordId, UnitId};
 use program::{milepost, milepost_ok, said};
 use serde_json::Value;
-use support::{Mosquitto, eventually, files};
+use support::{Mosquitto, eventually, files, sample};
 
 fn unit() -> UnitId {
     UnitId::parse("north-7").unwrap()
@@ -83,8 +83,8 @@ fn expiry_holds_and_exports_lose_nothing_of_what_a_receiver_stores_meanwhile() {
         for n in 0..40 {
             let now = Timestamp::now();
             all.insert(match n % 4 {
-                0 => shelf.put(Kind::ReadPicture, now, vec![round; 30_000]),
-                _ => shelf.put(Kind::Read, now, format!("{{\"n\":{n}}}").into_bytes()),
+                0 => shelf.put(Kind::ReadPicture, now, sample::jpeg(30_000 + round)),
+                _ => shelf.put(Kind::Read, now, sample::body(Kind::Read)),
             });
         }
         let amount = expire(&ledger, &later, keep, None).unwrap();
@@ -171,7 +171,7 @@ fn a_gap_in_a_units_counter_is_told() {
             kind: Kind::Alert,
             captured,
             clock_trusted: true,
-            body: b"{}".to_vec(),
+            body: sample::body(Kind::Alert),
         };
         send("alerts", Event::wrap(&unit(), parcel, sequence, false).unwrap().to_json());
     }

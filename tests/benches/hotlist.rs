@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use milepost::crypto::{Digest, SigningKey, UnitKey};
 use milepost::hotlist::{
-    CHUNK_ENTRIES, Category, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Match, MatchKind,
-    Removal, StateAgreement, Text, Topic, digest_of_chunks, pack_chunk,
+    CHUNK_ENTRIES, Config, Delta, Entry, Hotlist, List, Listed, Manifest, Match, MatchKind, Removal,
+    StateAgreement, Topic, digest_of_chunks, pack_chunk,
 };
 use milepost::words::{ALPHABET, ListName, Moment, Plate, Reading, Slot, State, StateReading};
 

@@ -146,7 +146,7 @@ struct World {
 impl World {
     fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let broker = Mosquitto::start();
+        let broker = Mosquitto::unheard();
         let receipts = SigningKey::generate();
         receipts.save(&folder.path().join("receipts.key")).unwrap();
         let unit = folder.path().join("unit");

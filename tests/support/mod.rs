@@ -2,6 +2,9 @@
 //! configuration that ships, and the certificates that it wants.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod sample;
+pub mod spy;
+
 use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -10,11 +13,16 @@ use std::time::{Duration, Instant};
 
 use milepost::delivery;
 use milepost::enroll::Authority;
+use spy::Spy;
 
 /// Waits until `done`, and fails with `what` if that takes longer than half a minute. Looks often, so that
 /// tests take no longer than what they test.
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+pub fn eventually(what: &str, done: impl FnMut() -> bool) {
+    eventually_within(Duration::from_secs(30), what, done);
+}
+
+fn eventually_within(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !done() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
@@ -39,7 +47,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A mosquitto of its own, killed when dropped.
+/// A mosquitto of its own, killed when dropped. Every message on it is judged then by `config/asyncapi.yaml`.
 pub struct Mosquitto {
     folder: tempfile::TempDir,
     authority: Authority,
@@ -50,11 +58,16 @@ pub struct Mosquitto {
     /// Whether it logs every message.
     verbose: bool,
     process: Option<Child>,
+    spy: Option<Spy>,
+    /// Beginnings of topics on which a test writes what is deliberately wrong.
+    excused: Vec<String>,
 }
 
 impl Mosquitto {
     pub fn start() -> Self {
-        Self::start_on("127.0.0.1")
+        let mut broker = Self::unheard();
+        broker.spy = Some(Spy::listen(broker.client("listener"), broker.folder.path()));
+        broker
     }
 
     /// Another one that shows and admits what this one's authority signed.
@@ -68,18 +81,26 @@ impl Mosquitto {
         let port = TcpListener::bind((self.address, 0)).unwrap().local_addr().unwrap().port();
         let authority = Authority::create("Never asked").unwrap();
         let (address, extra) = (self.address, String::new());
-        let verbose = self.verbose;
-        let mut other = Self { folder, authority, address, port, extra, verbose, process: None };
+        let (verbose, spy, excused) = (self.verbose, None, Vec::new());
+        let mut other =
+            Self { folder, authority, address, port, extra, verbose, process: None, spy, excused };
         other.restart();
+        let client = delivery::Broker { port: other.client("unused").port, ..self.client("listener") };
+        other.spy = Some(Spy::listen(client, other.folder.path()));
         other
     }
 
-    /// One that logs no messages, for benchmarks: thousands a second are a load of their own.
+    /// One that nobody listens to, for what has its own eye on every message.
+    pub fn unheard() -> Self {
+        Self::begin("127.0.0.1", true)
+    }
+
+    /// One that logs no messages either, for benchmarks: thousands a second are a load of their own.
     pub fn start_quiet() -> Self {
         Self::begin("127.0.0.1", false)
     }
 
-    /// On an address of the calling thread's network.
+    /// On an address of the calling thread's network, which a listener would have to be in at the end as well: unheard.
     pub fn start_on(address: &'static str) -> Self {
         Self::begin(address, true)
     }
@@ -91,10 +112,16 @@ impl Mosquitto {
         authority.issue_server(&["localhost", address]).unwrap().save(folder.path(), "broker").unwrap();
         // Freed at once and taken by the broker; it keeps the port over restarts.
         let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
-        let extra = String::new();
-        let mut broker = Self { folder, authority, address, port, extra, verbose, process: None };
+        let (extra, spy, excused) = (String::new(), None, Vec::new());
+        let mut broker =
+            Self { folder, authority, address, port, extra, verbose, process: None, spy, excused };
         broker.restart();
         broker
+    }
+
+    /// Messages under this beginning of a topic are wrong on purpose, and not judged.
+    pub fn excuse(&mut self, topics: &str) {
+        self.excused.push(topics.to_owned());
     }
 
     /// Starts it again with these lines in its configuration.
@@ -107,12 +134,14 @@ impl Mosquitto {
     fn configuration(&self) -> String {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/mosquitto");
         let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let access = std::fs::read_to_string(shipped.join("acl")).expect("the shipped access list");
+        std::fs::write(self.folder.path().join("acl"), access + spy::ACCESS).unwrap();
         let ours = [
             ("listener", format!("{} {}", self.port, self.address)),
             ("cafile", path("authority.pem")),
             ("certfile", path("broker.pem")),
             ("keyfile", path("broker.key")),
-            ("acl_file", shipped.join("acl").display().to_string()),
+            ("acl_file", path("acl")),
             ("persistence_location", format!("{}/", self.folder.path().display())),
         ];
         let example = std::fs::read_to_string(shipped.join("mosquitto.conf")).expect("the shipped example");
@@ -150,6 +179,9 @@ impl Mosquitto {
             assert!(ended.is_none(), "mosquitto ended: {}", self.log());
             TcpStream::connect((self.address, self.port)).is_ok()
         });
+        if let Some(spy) = &mut self.spy {
+            spy.connect();
+        }
     }
 
     /// `kill -9`.
@@ -254,6 +286,11 @@ impl Mosquitto {
         self.port
     }
 
+    /// Publishes one message as a client of this name.
+    pub fn publish(&self, name: &str, topic: &str, payload: &[u8]) {
+        spy::publish(&self.client(name), topic, payload);
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -265,6 +302,15 @@ impl Mosquitto {
 
 impl Drop for Mosquitto {
     fn drop(&mut self) {
+        if let Some(mut spy) = self.spy.take().filter(|_| !std::thread::panicking()) {
+            // Where the test gave the broker an access list of its own, the spy is no longer let in.
+            let listens = self.process.is_some() && !self.extra.contains("acl_file");
+            let judged = spy.judge(listens, &self.excused);
+            self.kill();
+            judged.unwrap_or_else(|mistakes| {
+                panic!("messages are not as config/asyncapi.yaml says:\n{mistakes}")
+            });
+        }
         self.kill();
     }
 }

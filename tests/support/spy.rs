@@ -1,0 +1,113 @@
+//! Hears every message on a test's broker, and has each judged by `config/asyncapi.yaml` at the test's end.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use milepost::delivery::Broker;
+
+use super::eventually_within;
+
+/// What the broker's access list grants it, in tests alone.
+pub const ACCESS: &str = "\nuser listener\ntopic read #\ntopic write listener/end\n";
+const END: &str = "listener/end";
+
+/// Debian's `mosquitto_sub`, with a session that outlives the broker's restarts.
+pub struct Spy {
+    client: Broker,
+    heard: PathBuf,
+    process: Option<Child>,
+}
+
+impl Spy {
+    pub fn listen(client: Broker, folder: &Path) -> Self {
+        let mut spy = Self { client, heard: folder.join("heard"), process: None };
+        spy.connect();
+        spy
+    }
+
+    /// Connects (again), with the certificates of now.
+    pub fn connect(&mut self) {
+        self.end();
+        // A line without its end was torn by the disconnection; its message comes again.
+        let append = |path: &Path| File::options().create(true).append(true).open(path).unwrap();
+        let mut heard = append(&self.heard);
+        heard.write_all(b"\n").unwrap();
+        let process = command("mosquitto_sub", &self.client)
+            .args(["-c", "-i", "listener", "-t", "#", "-F", "%t %x ."])
+            .stdout(heard)
+            .stderr(append(&self.heard.with_extension("log")))
+            .spawn()
+            .expect("the Debian package mosquitto-clients is installed");
+        self.process = Some(process);
+    }
+
+    fn end(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// All that it heard is judged, but for topics under an `excused` beginning.
+    ///
+    /// # Errors
+    /// The mistakes, a line each.
+    pub fn judge(&mut self, broker_runs: bool, excused: &[String]) -> Result<(), String> {
+        if broker_runs {
+            // What came before this has been handed on once this arrives.
+            publish(&self.client, END, b"end");
+            let heard = || std::fs::read_to_string(&self.heard).unwrap_or_default().contains(END);
+            eventually_within(Duration::from_secs(30), "the spy has heard it all", heard);
+        }
+        self.end();
+        judge(File::open(&self.heard).unwrap().into(), excused)
+    }
+}
+
+impl Drop for Spy {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Has lines `TOPIC HEXADECIMAL-PAYLOAD .` judged.
+///
+/// # Errors
+/// The mistakes, a line each.
+pub fn judge(heard: Stdio, excused: &[String]) -> Result<(), String> {
+    // Debian's own, which has Debian's packages; another may come first on the path.
+    let judged = Command::new("/usr/bin/python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/judge.py"))
+        .args(excused)
+        .stdin(heard)
+        .output()
+        .expect("the Debian package python3 is installed");
+    judged.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&judged.stderr).into_owned())
+}
+
+/// Publishes one message, as this client.
+pub fn publish(client: &Broker, topic: &str, payload: &[u8]) {
+    let mut sending = command("mosquitto_pub", client)
+        .args(["-t", topic, "-s"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the Debian package mosquitto-clients is installed");
+    sending.stdin.take().expect("it was piped").write_all(payload).unwrap();
+    assert!(sending.wait().unwrap().success(), "a message to {topic} is sent");
+}
+
+fn command(program: &str, client: &Broker) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["-h", &client.host, "-p", &client.port.to_string(), "-q", "1", "--tls-version", "tlsv1.3"])
+        .arg("--cafile")
+        .arg(&client.authority)
+        .arg("--cert")
+        .arg(&client.certificate)
+        .arg("--key")
+        .arg(&client.key);
+    command
+}
