@@ -232,6 +232,7 @@ pub enum Event {
     },
     /// An enrolment bundle. What came of its parts is said by their own events.
     BundleTaken {
+        #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
         issued: Timestamp,
         signed_by: KeyId,
     },
