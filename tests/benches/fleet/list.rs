@@ -64,7 +64,7 @@ impl Published {
         let before = fleet.gauge().counts();
         let started = Instant::now();
         self.publish("new", broker);
-        wait("every unit takes the step", Duration::from_secs(60), || {
+        wait("every unit takes the step", Duration::from_secs(180), || {
             fleet.gauge().counts().list_steps == before.units
         });
         let took = started.elapsed();
