@@ -17,12 +17,8 @@ use spy::Spy;
 
 /// Waits until `done`, and fails with `what` if that takes longer than half a minute. Looks often, so that
 /// tests take no longer than what they test.
-pub fn eventually(what: &str, done: impl FnMut() -> bool) {
-    eventually_within(Duration::from_secs(30), what, done);
-}
-
-fn eventually_within(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + patience;
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !done() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
@@ -66,7 +62,7 @@ pub struct Mosquitto {
 impl Mosquitto {
     pub fn start() -> Self {
         let mut broker = Self::unheard();
-        broker.spy = Some(Spy::listen(broker.client("listener"), broker.folder.path()));
+        broker.spy = Some(Spy::listen(broker.client("every-message"), broker.folder.path()));
         broker
     }
 
@@ -85,7 +81,7 @@ impl Mosquitto {
         let mut other =
             Self { folder, authority, address, port, extra, verbose, process: None, spy, excused };
         other.restart();
-        let client = delivery::Broker { port: other.client("unused").port, ..self.client("listener") };
+        let client = delivery::Broker { port: other.client("unused").port, ..self.client("every-message") };
         other.spy = Some(Spy::listen(client, other.folder.path()));
         other
     }
