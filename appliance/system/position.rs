@@ -201,13 +201,13 @@ mod tests {
     #[test]
     fn a_gpsd_is_followed_and_its_last_word_grows_old() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let gps = Gps::follow(listener.local_addr().unwrap(), Arc::new(SystemClock::new())).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let gps = Gps::follow(listener.local_addr().unwrap(), clock.clone()).unwrap();
         let (mut daemon, _) = listener.accept().unwrap();
         let mut asked = vec![0; WATCH.len()];
         daemon.read_exact(&mut asked).unwrap();
         assert_eq!(asked, WATCH);
         daemon.write_all(b"{\"class\":\"VERSION\",\"release\":\"3.25\"}\r\n").unwrap();
-        let clock = SystemClock::new();
         let mut drive = |longitude: f64, expected: usize| {
             let report = format!("{{\"class\":\"TPV\",\"mode\":3,\"lat\":42.1015,\"lon\":{longitude}}}\r\n");
             daemon.write_all(report.as_bytes()).unwrap();
