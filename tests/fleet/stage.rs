@@ -209,7 +209,7 @@ pub fn report(unit: &str, at: Timestamp, change: impl FnOnce(&mut Value)) -> Val
         "cameras": [{
             "camera": "north", "streaming": true, "fault": null, "frames_per_s": 15.0, "width": 1920, "height": 1080,
             "measure": null, "displacement": null, "lanes": null, "aim_verified": null, "vision_ms": 21.0,
-            "frames_skipped": 0, "canary": null, "yields": yields,
+            "frames_skipped": 0, "canary": null, "yields": yields, "reads_today_by_lane": [],
         }],
         "lists": [{
             "list": "state-stolen", "freshness": "fresh", "version": 7, "issued": at, "age_s": 1800, "expires": null,

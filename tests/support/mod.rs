@@ -7,6 +7,7 @@ pub mod spy;
 
 use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroU16;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -301,8 +302,11 @@ impl Drop for Mosquitto {
         if let Some(mut spy) = self.spy.take().filter(|_| !std::thread::panicking()) {
             // Where the test gave the broker an access list of its own, the spy is no longer let in.
             let listens = self.process.is_some() && !self.extra.contains("acl_file");
-            let judged = spy.judge(listens, &self.excused);
+            // It may wait in vain, and the broker must not stay behind.
+            let judge = AssertUnwindSafe(|| spy.judge(listens, &self.excused));
+            let judged = catch_unwind(judge);
             self.kill();
+            let judged = judged.unwrap_or_else(|panic| resume_unwind(panic));
             judged.unwrap_or_else(|mistakes| {
                 panic!("messages are not as config/asyncapi.yaml says:\n{mistakes}")
             });
