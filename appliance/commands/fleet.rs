@@ -67,6 +67,7 @@ pub struct FleetArgs {
 }
 
 pub fn run(args: FleetArgs) -> anyhow::Result<()> {
+    crate::system::give_back_freed_memory();
     crate::system::log::start("info");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(watch(args))

@@ -27,6 +27,8 @@ pub struct Link {
     events: mpsc::Receiver<LinkEvent>,
     pump: JoinHandle<()>,
     asked: Asked,
+    /// How surely the broker is to send what we ask for.
+    quality: QoS,
     /// The broker still has our subscriptions and what it queued for us.
     pub session_present: bool,
 }
@@ -115,15 +117,16 @@ impl Link {
     ) -> Result<Self, LinkFault> {
         let mut options = options(identity, broker, client_id)?;
         options.set_clean_session(false);
-        Self::connect(options, broker, will, subscriptions).await
+        Self::connect(options, broker, will, subscriptions, QoS::AtLeastOnce).await
     }
 
     /// Connects without a kept session: for whoever needs only what the broker retains and what comes from now on. What
-    /// comes while there is no connection queues nowhere.
+    /// comes while there is no connection queues nowhere, and nothing is to be accepted: a broker sends all that it
+    /// retains at once, tens of thousands of messages, and acknowledgements could not keep up with that.
     pub async fn listen(broker: &Broker, client_id: &str, filters: Vec<String>) -> Result<Self, LinkFault> {
         let mut options = options(&broker.identity()?, broker, client_id)?;
         options.set_clean_session(true);
-        Self::connect(options, broker, None, &Subscriptions { filters, renew: true }).await
+        Self::connect(options, broker, None, &Subscriptions { filters, renew: true }, QoS::AtMostOnce).await
     }
 
     async fn connect(
@@ -131,6 +134,7 @@ impl Link {
         broker: &Broker,
         will: Option<Retained>,
         subscriptions: &Subscriptions,
+        quality: QoS,
     ) -> Result<Self, LinkFault> {
         options.set_manual_acks(true).set_inflight(INFLIGHT);
         if let Some(will) = will {
@@ -141,7 +145,7 @@ impl Link {
         let (sender, events) = mpsc::channel(REQUESTS);
         let asked = Asked::default();
         let pump = tokio::spawn(pump(event_loop, asked.clone(), sender));
-        let link = Self { client, events, pump, asked, session_present: connack.session_present };
+        let link = Self { client, events, pump, asked, quality, session_present: connack.session_present };
         if subscriptions.renew || !link.session_present {
             // One packet each, so that a refusal names its filter.
             subscriptions.filters.iter().try_for_each(|filter| link.subscribe(filter.clone()))?;
@@ -166,7 +170,7 @@ impl Link {
     /// Asks for what this filter matches; the broker then sends what it retains under it, also again.
     pub fn subscribe(&self, filter: String) -> Result<(), LinkFault> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push_back(filter.clone());
-        let filters = [SubscribeFilter::new(filter, QoS::AtLeastOnce)];
+        let filters = [SubscribeFilter::new(filter, self.quality)];
         self.client.try_subscribe_many(filters).map_err(|_| LinkFault::Silent)
     }
 

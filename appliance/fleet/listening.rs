@@ -78,7 +78,6 @@ async fn serve(mut link: Link, board: &Board) -> Result<(), LinkFault> {
                 roster.hear(arrival.topic(), arrival.payload(), arrival.is_retained(), now);
             }
         });
-        arrivals.iter().try_for_each(|arrival| link.accept(arrival))?;
     }
 }
 

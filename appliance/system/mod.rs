@@ -8,6 +8,7 @@ mod device;
 mod disk;
 mod files;
 pub mod log;
+mod memory;
 pub mod network;
 mod open_files;
 mod position;
@@ -21,6 +22,7 @@ pub use device::{
 };
 pub use disk::{Disk, RealDisk, is_held};
 pub use files::{at_once, write_durably};
+pub use memory::give_back_freed_memory;
 pub use open_files::open_files;
 pub use position::{Config as PositionConfig, Fix, Gps};
 pub use service_manager::ServiceManager;

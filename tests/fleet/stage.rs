@@ -157,10 +157,7 @@ impl Unit {
             }
         });
         let unit = Self { name: name.to_owned(), to, runtime: runtime.handle().clone(), task };
-        unit.says(
-            "status",
-            &json!({ "state": "online", "session": 1, "at": Timestamp::now(), "version": "0.1.0" }),
-        );
+        unit.says("status", &birth());
         unit
     }
 
@@ -193,6 +190,11 @@ impl Unit {
     pub fn vanishes(self) {
         self.task.abort();
     }
+}
+
+/// What a unit says when it connects.
+pub fn birth() -> Value {
+    json!({ "state": "online", "session": 1, "at": Timestamp::now(), "version": "0.1.0" })
 }
 
 pub fn topic(unit: &str, what: &str) -> String {
