@@ -15,6 +15,9 @@ pub const HEIGHT: f64 = 460.0;
 /// Units within one cell share a mark.
 const CELL: f64 = 26.0;
 const MARGIN: f64 = 30.0;
+/// The width of a mark's rim.
+pub const RIM: f64 = 5.0;
+const LEAST_SHARE: f64 = 10.0;
 /// A degree of latitude (WGS 84, mean).
 const DEGREE_M: f64 = 111_132.0;
 /// A closer look shows at least so much, in degrees: about two hundred metres.
@@ -39,7 +42,36 @@ pub struct Mark {
     pub condition: Condition,
     /// How many of them are neither in service nor degraded.
     pub down: usize,
+    pub degraded: usize,
     pub leads_to: LeadsTo,
+}
+
+impl Mark {
+    /// The class that colours what is left of it beside its shares.
+    pub fn class(&self) -> &'static str {
+        match (self.count - self.down, self.count - self.down - self.degraded) {
+            (0, _) => "bad",
+            (_, 0) => "fair",
+            _ => "good",
+        }
+    }
+
+    /// Parts of the rim for those that are down and those that are degraded, each with its class, where it begins and how far
+    /// it goes, in hundredths of the rim. None so small that it is not seen.
+    pub fn shares(&self) -> Vec<(&'static str, f64, f64)> {
+        let share = |number: usize| match number {
+            0 => 0.0,
+            _ => (100.0 * number as f64 / self.count as f64).max(LEAST_SHARE),
+        };
+        let (down, degraded) = (share(self.down), share(self.degraded));
+        let shares = [("bad", 0.0, down), ("fair", down, degraded.min(100.0 - down))];
+        shares.into_iter().filter(|(class, _, share)| *share > 0.0 && *class != self.class()).collect()
+    }
+
+    /// The rim's middle.
+    pub fn rim(&self) -> f64 {
+        self.radius - RIM / 2.0
+    }
 }
 
 pub enum LeadsTo {
@@ -104,11 +136,12 @@ fn mark(units: &[Placed], view: &View) -> Mark {
     Mark {
         x: mean(|place| place.0),
         y: mean(|place| place.1),
-        // Its area grows with the number, within the cell.
-        radius: (4.0 + 1.6 * (count as f64).sqrt()).min(CELL / 2.0 + 3.0),
+        // Grows with the number, within the cell.
+        radius: (if count > 1 { 9.0 + (count as f64).sqrt() } else { 6.0 }).min(CELL / 2.0 + 2.0),
         count,
         condition: condition.unwrap_or(Condition::Silent),
         down: units.iter().filter(|(unit, _)| !working(unit.judged.condition)).count(),
+        degraded: units.iter().filter(|(unit, _)| unit.judged.condition == Condition::Degraded).count(),
         leads_to,
     }
 }
@@ -261,6 +294,25 @@ mod tests {
         let closer = Map::of(&close, Some(*area)).unwrap();
         assert_eq!(closer.marks.iter().map(|mark| mark.count).collect::<Vec<_>>(), [1, 1]);
         assert_eq!(closer.scale.label, "100 m");
+    }
+
+    #[test]
+    fn a_mark_of_many_shows_how_many_of_them_are_down() {
+        let mark = |count, down, degraded| Mark {
+            x: 0.0,
+            y: 0.0,
+            radius: 10.0,
+            count,
+            condition: Condition::OutOfService,
+            down,
+            degraded,
+            leads_to: LeadsTo::Area(Area { south: 0.0, west: 0.0, north: 1.0, east: 1.0 }),
+        };
+        assert_eq!((mark(40, 10, 0).class(), mark(40, 10, 0).shares()), ("good", vec![("bad", 0.0, 25.0)]));
+        let both = vec![("bad", 0.0, 10.0), ("fair", 10.0, 50.0)];
+        assert_eq!(mark(40, 1, 20).shares(), both, "one of forty is seen as well");
+        assert_eq!((mark(4, 4, 0).class(), mark(4, 4, 0).shares()), ("bad", vec![]));
+        assert_eq!((mark(1, 0, 1).class(), mark(1, 0, 1).shares()), ("fair", vec![]));
     }
 
     #[test]

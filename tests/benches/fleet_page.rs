@@ -38,7 +38,7 @@ const PAINTS: usize = 9;
 const CHANGES: usize = 25;
 
 fn main() {
-    let mut broker = Mosquitto::unheard();
+    let mut broker = Mosquitto::start_quiet();
     let folder = tempfile::tempdir().expect("a folder");
     stage::let_one_write_for_all(&mut broker, folder.path());
     let (program, address, mut person) = start(&broker, folder.path());

@@ -20,7 +20,7 @@ use crate::console::gate::Visit;
 use crate::console::pages::{Frame, wording};
 use crate::console::reception::{Reception, Sign};
 use crate::fleet::board::{Board, sign};
-use crate::fleet::map::{HEIGHT, LeadsTo, Map, WIDTH};
+use crate::fleet::map::{HEIGHT, LeadsTo, Map, RIM, WIDTH};
 use crate::fleet::report::Told;
 use crate::fleet::roster::{Broker, Roster};
 use crate::fleet::unit::{Condition, Unit};
