@@ -33,6 +33,7 @@ use milepost::record::{self, Kind, NewRecord, Records, Stored};
 use milepost::system::{Clock, Disk, RealDisk, SystemClock};
 use milepost::words::{RecordId, UnitId};
 use program::Appliance;
+use rtsp::RtspServer;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use site::Site;
@@ -53,13 +54,10 @@ fn on_a_full_and_on_a_read_only_disk_the_unit_starts_reads_and_alerts() {
         Ok(disk) => disk,
         Err(error) => return not_run(test, &error),
     };
-    let site = Site::open();
-    let camera = site.camera(0);
-    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
+    let (site, _camera) = site_on(&disk);
     let toml = site.folder().join("milepost.toml");
     let configuration = std::fs::read_to_string(&toml).unwrap() + "[health]\nreport_every_s = 1\n";
     std::fs::write(&toml, configuration).unwrap();
-    std::os::unix::fs::symlink(disk.path(), site.folder().join("state")).unwrap();
 
     let mut unit = started(&site);
     next_alert(&site);
@@ -100,10 +98,7 @@ fn a_console_that_first_starts_on_a_full_disk_keeps_its_certificate_once_there_i
         Ok(disk) => disk,
         Err(error) => return not_run(test, &error),
     };
-    let site = Site::open();
-    let camera = site.camera(0);
-    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
-    std::os::unix::fs::symlink(disk.path(), site.folder().join("state")).unwrap();
+    let (site, _camera) = site_on(&disk);
     let unit = started(&site);
     unit.kill();
     std::fs::remove_dir_all(disk.path().join("console")).unwrap();
@@ -128,10 +123,7 @@ fn on_a_disk_that_turns_read_only_under_it_the_unit_reads_and_alerts() {
         Ok(disk) => disk,
         Err(error) => return not_run(test, &error),
     };
-    let site = Site::open();
-    let camera = site.camera(0);
-    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
-    std::os::unix::fs::symlink(disk.path(), site.folder().join("state")).unwrap();
+    let (site, _camera) = site_on(&disk);
     let _unit = started(&site);
     next_alert(&site);
     disk.fail();
@@ -278,6 +270,15 @@ fn whatever_was_damaged_on_the_disk_the_rest_survives_and_the_damage_is_told() {
         site.department.health()["records"]["lost"].as_u64().unwrap() > 0,
         "the picture is counted as lost"
     );
+}
+
+/// A unit's place of work with a camera, which keeps its state on this disk.
+fn site_on(disk: &SmallDisk) -> (Site, RtspServer) {
+    let site = Site::open();
+    let camera = site.camera(0);
+    site.configure(&camera, "127.0.0.1:0".parse().unwrap());
+    std::os::unix::fs::symlink(disk.path(), site.folder().join("state")).unwrap();
+    (site, camera)
 }
 
 fn started(site: &Site) -> Appliance {

@@ -133,17 +133,19 @@ impl Source {
 mod tests {
     use super::*;
 
+    /// A configuration that differs from others of this folder in one number.
+    fn text_in(folder: &Path, lock_min: u32) -> String {
+        format!(
+            "[unit]\nid = \"unit-1\"\nstate_dir = {folder:?}\n[[camera]]\nsource = \"scene:traffic\"\n\
+             [console]\nlock_min = {lock_min}\n"
+        )
+    }
+
     #[test]
     fn it_goes_back_step_by_step_to_what_was_installed_and_forgets_the_oldest() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("milepost.toml");
-        let text = |lock_min: u32| {
-            format!(
-                "[unit]\nid = \"unit-1\"\nstate_dir = {:?}\n[[camera]]\nsource = \"scene:traffic\"\n\
-                 [console]\nlock_min = {lock_min}\n",
-                folder.path()
-            )
-        };
+        let text = |lock_min| text_in(folder.path(), lock_min);
         let open = |trial| {
             let (source, config) = Source::open(&file, trial).unwrap();
             (source, config.console.lock_min.get())
@@ -177,13 +179,7 @@ mod tests {
     fn a_change_counts_once_kept_and_until_the_installed_file_is_edited() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("milepost.toml");
-        let text = |lock_min: u32| {
-            format!(
-                "[unit]\nid = \"unit-1\"\nstate_dir = {:?}\n[[camera]]\nsource = \"scene:traffic\"\n\
-                 [console]\nlock_min = {lock_min}\n",
-                folder.path()
-            )
-        };
+        let text = |lock_min| text_in(folder.path(), lock_min);
         let lock_min = |trial| {
             let (source, config) = Source::open(&file, trial).unwrap();
             (source, config.console.lock_min.get())
