@@ -81,7 +81,8 @@ impl Memory {
         let path = folder.join("commands");
         let seal = key.derive("commands");
         let known = match std::fs::read(&path) {
-            Ok(sealed) => open(&seal, ON_DISK, &sealed)
+            Ok(sealed) => seal
+                .open_json(ON_DISK, &sealed)
                 .ok_or_else(|| CommandStoreError::Damaged { path: path.clone() })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Known::default(),
             Err(source) => return Err(CommandStoreError::Read { path, source }),
@@ -156,7 +157,7 @@ impl Memory {
 
     /// False if what the broker kept does not open.
     pub fn recall(&mut self, kept: &[u8]) -> Result<bool, CommandStoreError> {
-        let Some(kept) = open(&self.seal, AT_THE_BROKER, kept) else { return Ok(false) };
+        let Some(kept) = self.seal.open_json::<Known>(AT_THE_BROKER, kept) else { return Ok(false) };
         let mut known = self.known.clone();
         known.floor = known.floor.max(kept.floor);
         known.newest = known.newest.max(kept.newest);
@@ -198,8 +199,4 @@ impl Known {
 
 fn seal(key: &SealKey, context: &[u8], known: &Known) -> Vec<u8> {
     key.seal(context, &serde_json::to_vec(known).expect("nonces and times are plain data"))
-}
-
-fn open(key: &SealKey, context: &[u8], sealed: &[u8]) -> Option<Known> {
-    serde_json::from_slice(&key.open(context, sealed).ok()?).ok()
 }

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
+use serde::de::DeserializeOwned;
 
 use super::random;
 
@@ -102,6 +103,11 @@ impl SealKey {
         let length = plain.len();
         buffer.truncate(length);
         Ok(buffer)
+    }
+
+    /// What was sealed as JSON; None where it does not open, or is not what is expected.
+    pub fn open_json<T: DeserializeOwned>(&self, context: &[u8], sealed: &[u8]) -> Option<T> {
+        serde_json::from_slice(&self.open(context, sealed).ok()?).ok()
     }
 }
 

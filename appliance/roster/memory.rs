@@ -57,7 +57,8 @@ impl Memory {
         let path = folder.join("roster");
         let seal = key.derive("roster");
         let known = match std::fs::read(&path) {
-            Ok(sealed) => open(&seal, ON_DISK, &sealed)
+            Ok(sealed) => seal
+                .open_json(ON_DISK, &sealed)
                 .ok_or_else(|| RosterStoreError::Damaged { path: path.clone() })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Known::default(),
             Err(source) => return Err(RosterStoreError::Read { path, source }),
@@ -93,7 +94,7 @@ impl Memory {
 
     /// Whether it says more than was known; None if what the broker kept does not open.
     pub fn recall(&mut self, kept: &[u8]) -> Option<bool> {
-        let kept: BTreeMap<RosterName, u64> = open(&self.seal, AT_THE_BROKER, kept)?;
+        let kept: BTreeMap<RosterName, u64> = self.seal.open_json(AT_THE_BROKER, kept)?;
         let before = self.known.highest.clone();
         kept.iter().for_each(|(roster, seen)| self.raise(roster, *seen));
         let more = self.known.highest != before;
@@ -113,8 +114,4 @@ impl Memory {
         let write = |source| RosterStoreError::Write { path: self.path.clone(), source };
         write_durably(&self.path, &self.seal.seal(ON_DISK, &json)).map_err(write)
     }
-}
-
-fn open<T: for<'de> Deserialize<'de>>(key: &SealKey, context: &[u8], sealed: &[u8]) -> Option<T> {
-    serde_json::from_slice(&key.open(context, sealed).ok()?).ok()
 }
