@@ -27,7 +27,7 @@ pub use result::{CommandResult, Outcome, Snapshot};
 
 use crate::crypto::UnitKey;
 use crate::system::ClockStatus;
-use crate::words::{PersonName, UnitId};
+use crate::words::{PersonName, UnitId, sentence};
 
 /// The one owner of commands: judges what arrives, and remembers.
 pub struct Commands {
@@ -109,14 +109,6 @@ impl Commands {
     pub fn recall(&mut self, kept: &[u8]) -> Result<bool, CommandStoreError> {
         self.memory.recall(kept)
     }
-}
-
-/// An error as a sentence.
-fn sentence(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut characters = text.chars();
-    let capital = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{capital}{}.", characters.as_str().trim_end_matches('.'))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tracing::error;
 
 use super::accounts::AccountsError;
 use super::unit::Refused;
+use crate::words::sentence;
 
 /// Nothing is loaded from, sent to, or framed by any other host, and nothing inline runs.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -77,7 +78,7 @@ pub enum Failure {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
-        Self::Refused(sentence(&refused.0))
+        Self::Refused(sentence(refused.0))
     }
 }
 
@@ -94,17 +95,9 @@ impl From<AccountsError> for Failure {
             | E::Nobody(_)
             | E::FromDepartment(_)
             | E::LastAdministrator(_)
-            | E::Weak(_) => Self::Refused(sentence(&error.to_string())),
+            | E::Weak(_) => Self::Refused(sentence(error)),
         }
     }
-}
-
-/// Messages of errors are made to stand behind a colon; here one stands alone.
-pub fn sentence(message: &str) -> String {
-    let message = message.trim_end_matches('.');
-    let mut characters = message.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str())
 }
 
 #[derive(Template)]
@@ -175,7 +168,7 @@ pub async fn for_program(response: Response) -> Response {
         Some(said) => said,
         // What the router says of a path, a query or a body that it cannot take apart.
         None => match to_bytes(response.into_body(), REJECTION_MAX).await {
-            Ok(bytes) => sentence(&String::from_utf8_lossy(&bytes)),
+            Ok(bytes) => sentence(String::from_utf8_lossy(&bytes)),
             Err(_) => "The request cannot be understood.".to_owned(),
         },
     };

@@ -153,7 +153,7 @@ impl Unit {
         let silence = self.judged.silence.map(|silence| silence.sentence().to_owned());
         let stopped =
             (self.judged.condition == Condition::Stopped).then(|| "It was stopped on purpose.".to_owned());
-        let trouble = self.trouble.as_deref().map(crate::console::answer::sentence);
+        let trouble = self.trouble.as_deref().map(crate::words::sentence);
         let causes = self.causes().into_iter().map(|cause| match &*cause.detail {
             "" => cause.reason.sentence(),
             detail => format!("{} ({detail})", cause.reason.sentence()),

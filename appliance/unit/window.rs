@@ -50,7 +50,7 @@ use crate::network::Change;
 use crate::passage::DrawnLanes;
 use crate::record::{Kind, Records};
 use crate::system::{Clock, ClockStatus, clock_status};
-use crate::words::{CameraId, PersonName, RecordId, UnitId, UnitKind};
+use crate::words::{CameraId, PersonName, RecordId, UnitId, UnitKind, sentence};
 
 /// As many as a person looks through.
 const PURGES_SHOWN: usize = 20;
@@ -705,12 +705,4 @@ fn shown_alert(access: &Access) -> Option<RecordId> {
         Act::Looked { path } => path.strip_prefix("/alerts/")?.split('/').next()?.parse().ok(),
         _ => None,
     }
-}
-
-/// An error as a sentence for a page.
-fn sentence(error: impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut characters = text.chars();
-    let capital = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{capital}{}.", characters.as_str().trim_end_matches('.'))
 }

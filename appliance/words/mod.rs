@@ -8,6 +8,7 @@ mod place;
 mod plate;
 mod probability;
 mod reading;
+mod sentence;
 mod state;
 mod time;
 
@@ -16,5 +17,6 @@ pub use place::{Place, Position, PositionSource};
 pub use plate::{Plate, PlateError};
 pub use probability::Probability;
 pub use reading::{ALPHABET, Candidate, Reading, SLOTS_MAX, Slot, StateReading};
+pub use sentence::sentence;
 pub use state::State;
 pub use time::Moment;

@@ -9,13 +9,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::{Frame, wording};
-use crate::console::answer::{Failure, page, see, sentence};
+use crate::console::answer::{Failure, page, see};
 use crate::console::desk::Desk;
 use crate::console::gate::Visit;
 use crate::console::unit::{AimPicture, AimView, Drawn, Overview, Unit};
 use crate::health::{Light, WIDTH_MOVING_PX, WIDTH_STANDING_PX};
 use crate::passage::{DrawnLane, DrawnLanes, Point, Travel};
-use crate::words::{CameraId, LaneName, PersonName};
+use crate::words::{CameraId, LaneName, PersonName, sentence};
 
 /// What the form offers of [`Travel`]: as it is sent, and in words.
 const TRAVELS: [(&str, &str); 3] =

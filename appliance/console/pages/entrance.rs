@@ -15,11 +15,11 @@ use super::Frame;
 use crate::console::accounts::{
     AccountsError, FAILURES_MAX, OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, Person, Proof,
 };
-use crate::console::answer::{Failure, page, see, sentence};
+use crate::console::answer::{Failure, page, see};
 use crate::console::gate::{Visit, session_cookie, sign_out as end_session};
 use crate::console::reception::Reception;
 use crate::console::unit::Act;
-use crate::words::PersonName;
+use crate::words::{PersonName, sentence};
 
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "appliance/console/askama.toml")]
@@ -134,9 +134,7 @@ pub async fn redeem(
             tell_refusal(reception, account, now_locked, from).await?;
             Ok(Err("The code and the name do not fit, or the code has been used.".to_owned()))
         }
-        Err(error @ (AccountsError::Weak(_) | AccountsError::Name(_))) => {
-            Ok(Err(sentence(&error.to_string())))
-        }
+        Err(error @ (AccountsError::Weak(_) | AccountsError::Name(_))) => Ok(Err(sentence(error))),
         Err(error) => Err(error.into()),
     }
 }

@@ -10,6 +10,7 @@ use crate::console::unit::ServiceState;
 use crate::health::{AnswerReport, Lane, Yield, YieldReport};
 use crate::hotlist::{Category, Freshness, Level, ListSummary, MatchKind, StateAgreement, default_hours};
 use crate::passage::{Point, Travel};
+pub use crate::words::sentence;
 use crate::words::{Position, PositionSource};
 
 /// A point in time by the unit's own time zone.
@@ -55,11 +56,6 @@ pub fn position(position: &Position) -> String {
 pub fn bytes(bytes: &u64) -> String {
     let mega = *bytes as f64 / 1e6;
     if mega >= 1000.0 { format!("{:.1} GB", mega / 1000.0) } else { format!("{mega:.0} MB") }
-}
-
-/// Something that says itself, as a sentence of its own.
-pub fn sentence(told: &impl std::fmt::Display) -> String {
-    crate::console::answer::sentence(&told.to_string())
 }
 
 /// Groups of three digits, as in 1,000,000.

@@ -7,14 +7,14 @@ use std::sync::{Arc, mpsc};
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
+use super::certificates;
 use super::settings::{Fitted, Settings};
-use super::{certificates, sentence};
 use crate::audit::{Audit, Event, Who};
 use crate::console::{BundleSent, BundleView, Refused};
 use crate::crypto::VerifyingKey;
 use crate::enroll::{BundleError, FLEET_KEYS, Offer, OfferError, OpenedBundle, trusted_by};
 use crate::unit::renewal::{Outcome, Renewal};
-use crate::words::PersonName;
+use crate::words::{PersonName, sentence};
 
 /// A bundle that may be taken, and what it would do.
 pub struct Plan {

@@ -1,11 +1,11 @@
 //! The lanes that people draw over a camera's picture.
 
-use super::{Window, sentence};
+use super::Window;
 use crate::audit::{Event, Who};
 use crate::console::{Drawn, Refused};
 use crate::passage::DrawnLanes;
 use crate::unit::guard::Watched;
-use crate::words::{CameraId, PersonName};
+use crate::words::{CameraId, PersonName, sentence};
 
 /// In force from the next frame on, once they are kept.
 pub fn draw(window: &Window, camera: &CameraId, lanes: DrawnLanes, by: &PersonName) -> Result<(), Refused> {

@@ -22,7 +22,7 @@ use crate::system::network::{
     time_facts, uptime,
 };
 use crate::system::write_durably;
-use crate::words::{PersonName, RecordId};
+use crate::words::{PersonName, RecordId, sentence};
 
 /// Within which root answers; a slow machine starts a program in a second.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -134,7 +134,7 @@ impl Network {
             Some(console) => change.beside(console),
             None => change,
         };
-        check(&change, &facts, &time).map_err(|objection| Refused(super::sentence(objection)))?;
+        check(&change, &facts, &time).map_err(|objection| Refused(sentence(objection)))?;
         let before = interface.as_ref().map_or_else(|| time.servers.join(" "), standing);
         let what = format!("{change} (before: {before})");
         let asking = self.asking();
@@ -181,7 +181,7 @@ impl Network {
             if let Some((answered, said)) = status().and_then(|status| status.answered)
                 && answered == request.id
             {
-                return said.map_err(|why| Refused(super::sentence(why)));
+                return said.map_err(|why| Refused(sentence(why)));
             }
         }
         Err(Refused(nobody.to_owned()))
