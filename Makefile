@@ -19,7 +19,7 @@ demo: build ## the whole product on this machine: traffic, a hot list, alerts, e
 
 test: packages ## every test, with a real broker, RTSP server and browser
 	@echo "Building and running the tests; the first build takes about ten minutes on two cores."
-	cargo test --release --locked
+	cargo test --release --locked --no-fail-fast
 
 accuracy: packages ## how well plates are read, by slice; writes target/accuracy/summary.json
 	cargo test --release --locked --test accuracy -- --nocapture
