@@ -178,3 +178,63 @@ fn a_gap_in_a_units_counter_is_told() {
     hears(&|kind| matches!(kind, NewsKind::Gap(missing) if *missing == (2..=3)));
     running.stop();
 }
+
+/// Also where the broker sends all of it without waiting for an acknowledgement.
+#[test]
+fn a_receiver_that_was_away_takes_what_queued_over_one_connection() {
+    const QUEUED: usize = 12_000;
+    for window in ["", "max_inflight_messages 0\n"] {
+        let mut broker = Mosquitto::unheard();
+        broker.reconfigure(window.to_owned());
+        let folder = tempfile::tempdir().unwrap();
+        let vault = folder.path().join("received");
+        let (running, _news) = receiver(&broker, &vault, SigningKey::generate());
+        let subscribed = || broker.log().matches("Sending SUBACK to receiver").count();
+        eventually("the receiver has subscribed", || subscribed() == receive::filters().len());
+        running.stop();
+
+        queue(&broker, QUEUED);
+        let (running, mut news) = receiver(&broker, &vault, SigningKey::generate());
+        let listening = std::thread::spawn(move || {
+            let told = std::iter::from_fn(|| news.blocking_recv().map(|news| news.kind));
+            let of_link = |kind: &NewsKind| matches!(kind, NewsKind::Connected | NewsKind::Fault(_));
+            told.filter(of_link).collect::<Vec<_>>()
+        });
+        eventually("everything is stored", || accounted(&vault).len() == QUEUED);
+        running.stop();
+        let of_link = listening.join().unwrap();
+        assert!(matches!(of_link[..], [NewsKind::Connected]), "{window:?}: {of_link:?}");
+        assert!(accounted(&vault).values().all(|times| *times == 1), "nothing is stored twice");
+    }
+}
+
+/// So many messages of a unit, each acknowledged by the broker.
+fn queue(broker: &Mosquitto, messages: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let nothing = Subscriptions { filters: Vec::new(), renew: false };
+        let mut link = Link::open(&broker.client("north-7"), "north-7", None, &nothing).await.unwrap();
+        let (mut sent, mut acknowledged) = (0, 0);
+        while acknowledged < messages {
+            while sent < messages && sent - acknowledged < 60 {
+                let captured = Timestamp::now();
+                let body = sample::body(Kind::PurgeCertificate);
+                let parcel = Parcel {
+                    id: RecordId::new(),
+                    kind: Kind::PurgeCertificate,
+                    captured,
+                    clock_trusted: true,
+                    body,
+                };
+                let event = Event::wrap(&unit(), parcel, sent as u64, false).unwrap();
+                link.publish("milepost/v1/units/north-7/events".to_owned(), event.to_json(), false).unwrap();
+                sent += 1;
+            }
+            match link.next().await {
+                LinkEvent::Acknowledged(_) => acknowledged += 1,
+                LinkEvent::Lost(fault) => panic!("{fault}"),
+                _ => {}
+            }
+        }
+    });
+}

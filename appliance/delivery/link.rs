@@ -89,9 +89,13 @@ pub struct Retained {
 const INFLIGHT: u16 = 64;
 const _: () = assert!(Window::MOST < INFLIGHT);
 
-/// Requests to the client that may queue: every message of the window, and an acknowledgement for each message
-/// that a broker sends without waiting for one (mosquitto: 20; ours is configured for 200).
-const REQUESTS: usize = 1024;
+/// Events that may wait to be taken; past them the broker's messages wait in the connection.
+const EVENTS: usize = 1024;
+
+/// Requests to the client that may queue. Every message that came may be acknowledged while nothing leaves, and how many
+/// come without waiting for that is the broker's to say: mosquitto sends 20, ours 200, others all that they have. What
+/// does not queue takes no memory; and past this bound the connection is given up.
+const REQUESTS: usize = 1 << 20;
 
 /// How long a message may take to leave for the socket: a picture of 500 kB over 64 kbit/s.
 const FLUSH_TIMEOUT_S: u64 = 60;
@@ -142,7 +146,7 @@ impl Link {
         }
         let (client, mut event_loop) = client(options);
         let connack = connack(&mut event_loop, broker).await?;
-        let (sender, events) = mpsc::channel(REQUESTS);
+        let (sender, events) = mpsc::channel(EVENTS);
         let asked = Asked::default();
         let pump = tokio::spawn(pump(event_loop, asked.clone(), sender));
         let link = Self { client, events, pump, asked, quality, session_present: connack.session_present };
