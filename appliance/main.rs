@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
 use milepost::commands::{
-    apply_network, audit, check, command, demo, enroll, fleet, hotlist, read, receive, roster, run, simulate,
+    apply_network, audit, check, command, demo, enroll, fleet, hotlist, read, receive, recover, roster, run,
+    simulate,
 };
 use milepost::crypto::Module;
 use milepost::delivery::tls;
@@ -38,6 +39,7 @@ enum Command {
     Enroll(enroll::EnrollArgs),
     Audit(audit::AuditArgs),
     ApplyNetwork(apply_network::Args),
+    Recover(recover::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => args.run(),
         Command::ApplyNetwork(args) => apply_network::run(&args),
+        Command::Recover(args) => recover::run(&args).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("milepost: {}", in_full(&error));

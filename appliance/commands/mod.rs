@@ -12,6 +12,7 @@ mod local_broker;
 mod publish_list;
 pub mod read;
 pub mod receive;
+pub mod recover;
 pub mod roster;
 pub mod run;
 pub mod simulate;

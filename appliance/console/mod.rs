@@ -31,7 +31,7 @@ mod unit;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ use port::Port;
 use reception::Reception;
 
 pub use accounts::{
-    Accounts, AccountsError, FAILURES_MAX, GivenSecret, Member, OneTimeCode, Role, Roster, RosterChange,
-    RosterTaken, RosterView,
+    Accounts, AccountsError, AccountsFound, FAILURES_MAX, GivenSecret, Member, OneTimeCode, OpenedAccounts,
+    Past, Recovery, RecoveryError, Role, Roster, RosterChange, RosterTaken, RosterView,
 };
 pub use admission::Admission;
 pub use certificate::CertificateError;
@@ -78,6 +78,13 @@ pub struct Config {
     /// Seconds within which somebody must keep a configuration or a change of the network that is on trial, or the unit
     /// returns to the old one. Default 120.
     pub confirm_s: NonZeroU32,
+}
+
+impl Config {
+    /// How long an account stays locked.
+    pub fn lock(&self) -> Duration {
+        Duration::from_secs(60 * u64::from(self.lock_min.get()))
+    }
 }
 
 impl Default for Config {
@@ -118,13 +125,9 @@ impl TryFrom<String> for ListenAddress {
     }
 }
 
-/// Why the console does not run. The unit reads on without it.
-#[derive(Debug, thiserror::Error)]
-pub enum ConsoleError {
-    #[error(transparent)]
-    Accounts(#[from] AccountsError),
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
+/// Where a unit with this state folder keeps its accounts and the console's certificate.
+pub fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("console")
 }
 
 /// The console while it runs.
@@ -135,22 +138,23 @@ pub struct Console {
 }
 
 impl Console {
-    /// Opens accounts and certificate in `folder` (made if need be) and serves from a task of its own.
+    /// Opens the certificate in `folder` (made if need be) and serves from a task of its own, for people who come in by these
+    /// accounts, which lie in the same folder, or with this code. Fails only without a certificate; the unit reads on without
+    /// its console.
     ///
     /// Must be called within a tokio runtime.
     pub fn start(
         config: &Config,
         folder: &Path,
+        (accounts, first_code): (Accounts, Option<OneTimeCode>),
         unit: Arc<dyn Unit>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ConsoleError> {
+    ) -> Result<Self, CertificateError> {
         // On a full disk what is kept in it is not kept; who does the keeping says so.
         std::fs::create_dir_all(folder).unwrap_or_else(|error| warn!(%error, "the console has no folder"));
         let listen = config.listen.socket();
         let name = unit.name();
         let identity = Identity::load_or_make(folder, name.as_str(), listen.ip())?;
-        let lock = Duration::from_secs(60 * u64::from(config.lock_min.get()));
-        let (accounts, first_code) = Accounts::open(folder, lock)?;
         let reception = Arc::new(Reception::new(
             Arc::new(Roadside(unit.clone())),
             clock,

@@ -4,14 +4,18 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{error, warn};
 
 use super::duty::Duty;
+use super::opening;
 use super::saved::{KeptState, Saved, SavedError};
-use crate::audit::Audit;
+use crate::audit::{Audit, Event, Who};
 use crate::command::{self, CommandStoreError, Commands};
 use crate::config::Config;
+use crate::console::{self, Accounts, AccountsFound, OneTimeCode, Past};
 use crate::crypto::UnitKey;
 use crate::enroll::{InUse, InUseError};
 use crate::health::{Damage, Kept, Reason};
@@ -23,7 +27,12 @@ use crate::words::UnitId;
 pub fn service(saved: &Saved, ran_before: bool) -> Result<(Kept, Option<Damage>), SavedError> {
     let damage = |detail: &str| Some(Damage { reason: Reason::StateDamaged, detail: detail.to_owned() });
     Ok(match saved.service()? {
-        KeptState::Whole(kept) => (kept, None),
+        KeptState::Whole(kept) => {
+            if saved.past_of_accounts(ran_before) == Past::Open {
+                saved.keep_service(&kept)?;
+            }
+            (kept, None)
+        }
         KeptState::Absent if ran_before => (Kept::default(), damage("the file is gone")),
         KeptState::Absent => {
             // Before the first entry of the log, so that from then on its absence means something.
@@ -34,6 +43,49 @@ pub fn service(saved: &Saved, ran_before: bool) -> Result<(Kept, Option<Damage>)
         }
         KeptState::Damaged => (Kept::default(), damage("it does not open; kept as service.damaged")),
     })
+}
+
+/// The console's accounts, with the code for whoever comes first; none where they cannot be read. To be called before
+/// [`service`] and before the first entry of the log: from then on their absence means something.
+pub fn accounts(
+    saved: &Saved,
+    key: &UnitKey,
+    lock: Duration,
+    ran_before: bool,
+    audit: &Audit,
+    now: Timestamp,
+) -> (Option<(Accounts, Option<OneTimeCode>)>, Option<Damage>) {
+    let folder = console::folder(saved.folder());
+    // On a full disk what is kept in it is not kept; who does the keeping says so.
+    std::fs::create_dir_all(&folder).unwrap_or_else(|error| warn!(%error, "the console has no folder"));
+    let opened = match Accounts::of_unit(&folder, key, lock, saved.past_of_accounts(ran_before), now) {
+        Ok(opened) => opened,
+        Err(error) => {
+            warn!(%error, "the unit works without its console");
+            return (None, None);
+        }
+    };
+    let mut damage = None;
+    for found in opened.found {
+        let (who, what) = match found {
+            AccountsFound::Lost(why) => {
+                let detail = format!("the console's accounts {why}");
+                error!(detail, "`milepost recover`, as root, gives a one-time code");
+                damage = Some(Damage { reason: Reason::StateDamaged, detail });
+                continue;
+            }
+            AccountsFound::Sealed => {
+                (Who::Unit, "seals the console's accounts, which lay open on the disk before".to_owned())
+            }
+            AccountsFound::Recovered { by, reason } => {
+                let what =
+                    format!("made a one-time code for an administrator, as root on the unit: {reason}");
+                (Who::Person(by), what)
+            }
+        };
+        opening::note(audit, who, Event::ConfigurationChanged { what });
+    }
+    (Some((opened.accounts, opened.first_code)), damage)
 }
 
 /// The hot lists; a store that does not open is set aside, and the lists are had again from the broker, which also

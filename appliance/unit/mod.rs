@@ -45,11 +45,11 @@ use crate::alert::Alerts;
 use crate::audit::{Audit, AuditError, Event, Who};
 use crate::capture::{Capture, ViewAngle};
 use crate::config::{Config, ConfigError};
-use crate::console::{Console, Refused};
+use crate::console::{self, Console, Refused};
 use crate::crypto::{SealError, UnitKey};
 use crate::delivery::{Delivery, DeliveryError};
 use crate::health::{CameraWatch, Service, Timing, YieldWatch};
-use crate::record::{RecordError, Records};
+use crate::record::{Counter, RecordError, Records};
 use crate::system::{Clock, Device, RealDisk, ServiceManager, SystemClock};
 use crate::vision::{Vision, VisionError};
 use crate::words::PersonName;
@@ -165,9 +165,7 @@ impl Unit {
 
         let disk = Arc::new(RealDisk);
         let (audit, found_log) = Audit::open(&folder.join("audit"), disk.clone(), clock.clone())?;
-        let (kept, state_damage) = integrity::service(&saved, found_log.entries > 0)?;
         let audit = Arc::new(audit);
-        opening::begin(&audit, &saved, config.digest);
         let (records, found_records) = Records::open(
             config.record.clone(),
             &folder.join("records"),
@@ -177,6 +175,11 @@ impl Unit {
             audit.clone(),
         )?;
         let records = Arc::new(records);
+        let ran_before = found_log.entries > 0 || records.counter(Counter::AuditStored) > 0;
+        let (accounts, accounts_damage) =
+            integrity::accounts(&saved, key, config.console.lock(), ran_before, &audit, clock.now().wall);
+        let (kept, state_damage) = integrity::service(&saved, ran_before)?;
+        opening::begin(&audit, &saved, config.digest);
         opening::tell_damage(&audit, &found_records);
         let shortened = opening::compare(&audit, &found_log, &records);
         let (hotlist, updates, list_damage) = integrity::lists(&folder.join("lists"), key, &config.hotlist)?;
@@ -199,7 +202,15 @@ impl Unit {
             news.clone(),
             clock.clone(),
         ));
-        let damage = [state_damage, shortened, list_damage, command_damage, roster_damage, identity_damage];
+        let damage = [
+            accounts_damage,
+            state_damage,
+            shortened,
+            list_damage,
+            command_damage,
+            roster_damage,
+            identity_damage,
+        ];
         damage.into_iter().flatten().for_each(|damage| duty.damaged(damage));
         let mut background = vec![integrity::check_audit(audit.clone(), duty.clone())?];
 
@@ -355,8 +366,11 @@ impl Unit {
             under_way: Vec::new(),
             refused: None,
         };
-        let console = Console::start(&config.console, &folder.join("console"), window.clone(), clock.clone());
-        let console = console.inspect_err(|error| warn!(%error, "the unit works without its console")).ok();
+        let console = accounts.and_then(|accounts| {
+            Console::start(&config.console, &console::folder(folder), accounts, window.clone(), clock.clone())
+                .inspect_err(|error| warn!(%error, "the unit works without its console"))
+                .ok()
+        });
         // What is held counts before anybody signs in with what it takes away.
         let muster = Muster::begin(
             rosters,

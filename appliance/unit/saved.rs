@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::answers::Remembered;
 use super::place::Stance;
-use crate::console::{Deployed, Drawn, ListsChecked};
+use crate::console::{Deployed, Drawn, ListsChecked, Past};
 use crate::crypto::{Digest, SealKey, UnitKey};
 use crate::health::{Kept, Learned, References};
 use crate::system::write_durably;
@@ -24,7 +24,9 @@ pub struct Saved {
 }
 
 const SERVICE: &str = "service";
-const CONTEXT: &[u8] = b"service state 1";
+const CONTEXT: &[u8] = b"service state 2";
+/// Of versions that left the console's accounts open on the disk: what is sealed so was written before there were sealed ones.
+const FORMER: &[u8] = b"service state 1";
 
 /// What is known of the service state from before the start.
 #[derive(Debug, PartialEq)]
@@ -62,6 +64,16 @@ impl Saved {
             Opened::Absent => KeptState::Absent,
             Opened::Damaged => KeptState::Damaged,
         })
+    }
+
+    /// What the service state tells of the console's accounts: to be asked before it is kept anew. It is the first file of a
+    /// unit, so where it is missing, `ran_before` says whether there must be one.
+    pub fn past_of_accounts(&self, ran_before: bool) -> Past {
+        match std::fs::read(self.folder.join(SERVICE)) {
+            Ok(sealed) if self.seal.open(FORMER, &sealed).is_ok() => Past::Open,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !ran_before => Past::None,
+            _ => Past::Sealed,
+        }
     }
 
     pub fn keep_service(&self, kept: &Kept) -> Result<(), SavedError> {
@@ -159,7 +171,8 @@ impl Saved {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Absent),
             Err(source) => return Err(SavedError::Read { path, source }),
         };
-        let opened = self.seal.open(context, &sealed).ok();
+        let former = || if name == SERVICE { self.seal.open(FORMER, &sealed).ok() } else { None };
+        let opened = self.seal.open(context, &sealed).ok().or_else(former);
         if let Some(value) = opened.and_then(|json| serde_json::from_slice(&json).ok()) {
             return Ok(Opened::Whole(value));
         }

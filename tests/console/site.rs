@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use milepost::console::{Config, Console};
+use milepost::console::{Accounts, Config, Console};
 use milepost::system::ManualClock;
 
 use crate::client::Client;
@@ -35,7 +35,9 @@ impl Site {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let config: Config = toml::from_str("listen = \"127.0.0.1:0\"").unwrap();
         let _inside = runtime.enter();
-        let mut console = Console::start(&config, folder.path(), unit.clone(), clock.clone()).unwrap();
+        let accounts = Accounts::open(folder.path(), config.lock()).unwrap();
+        let mut console =
+            Console::start(&config, folder.path(), accounts, unit.clone(), clock.clone()).unwrap();
         let code = console.take_first_code().expect("first boot makes a code").to_string();
         drop(_inside);
         Self { folder, unit, clock, console, code, runtime }

@@ -1,23 +1,98 @@
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use super::AccountsError;
 use super::role::Role;
 use super::secret::{GivenSecret, Hash};
-use crate::crypto::Digest;
+use crate::crypto::{Digest, SealKey, UnitKey};
 use crate::system::write_durably;
 use crate::words::PersonName;
 
-/// `accounts.json`: who may sign in. Replaced whole at each change, and never reset when damaged: an empty
-/// file must not become a first boot.
+/// Where the accounts lie: sealed with the unit's key, or at a dashboard, which has none, open to its owner.
+pub struct Shelf {
+    folder: PathBuf,
+    seal: Option<SealKey>,
+}
+
+const CONTEXT: &[u8] = b"accounts 1";
+
+impl Shelf {
+    pub fn sealed(folder: &Path, key: &UnitKey) -> Self {
+        Self { folder: folder.to_owned(), seal: Some(key.derive("accounts")) }
+    }
+
+    pub fn plain(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), seal: None }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(if self.seal.is_some() { "accounts" } else { "accounts.json" })
+    }
+
+    /// None where there is no file.
+    pub fn load(&self) -> Result<Option<Book>, AccountsError> {
+        let path = self.path();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(AccountsError::Read { path, source }),
+        };
+        let book = match &self.seal {
+            Some(seal) => seal.open_json(CONTEXT, &bytes),
+            None => serde_json::from_slice(&bytes).ok(),
+        };
+        book.map(Some).ok_or(AccountsError::Damaged { path })
+    }
+
+    pub fn save(&self, book: &Book) -> Result<(), AccountsError> {
+        let path = self.path();
+        let json = serde_json::to_vec_pretty(book).expect("a book is plain data with string keys");
+        let bytes = self.seal.as_ref().map_or_else(|| json.clone(), |seal| seal.seal(CONTEXT, &json));
+        write_durably(&path, &bytes).map_err(|source| AccountsError::Write { path, source })
+    }
+
+    /// Moves away what does not open, for whoever wants to look into it.
+    pub fn set_aside(&self) {
+        let path = self.path();
+        if let Err(error) = std::fs::rename(&path, path.with_extension("damaged")) {
+            warn!(%error, "the damaged accounts stay where they are");
+        }
+    }
+
+    /// Removes the file that stood in the place of this one before accounts were sealed.
+    pub fn forget_open(&self) {
+        match std::fs::remove_file(Self::plain(&self.folder).path()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                warn!(%error, "accounts still lie open in accounts.json");
+            }
+            _ => {}
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn seal(&self) -> Option<&SealKey> {
+        self.seal.as_ref()
+    }
+}
+
+/// Who may sign in. Replaced whole at each change, and never begun anew when it is damaged or gone: that must not become a
+/// first boot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Book {
     /// Of the one-time code that makes an administrator; gone once used.
     pub first_code: Option<Hash>,
     pub accounts: Vec<Account>,
+    /// Those before were lost: no first start makes a code.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,22 +126,6 @@ pub enum Secret {
 }
 
 impl Book {
-    /// None where there is no file yet.
-    pub fn load(path: &Path) -> Result<Option<Self>, AccountsError> {
-        let text = match std::fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(AccountsError::Read { path: path.into(), source }),
-        };
-        let damaged = |source| AccountsError::Damaged { path: PathBuf::from(path), source };
-        serde_json::from_slice(&text).map(Some).map_err(damaged)
-    }
-
-    pub fn save(&self, path: &Path) -> Result<(), AccountsError> {
-        let text = serde_json::to_vec_pretty(self).expect("a book is plain data with string keys");
-        write_durably(path, &text).map_err(|source| AccountsError::Write { path: path.into(), source })
-    }
-
     /// People type their names in any case, phones most of all. Of an account that was made here and the department's
     /// under one name the former counts as long as it is not disabled.
     pub fn find(&self, name: &str) -> Option<usize> {

@@ -1,11 +1,13 @@
 //! Who may sign in at the console, and with what.
 //!
-//! Owns accounts, their secrets and locks, and the file that holds them. Must not know sessions or pages.
+//! Owns accounts, their secrets and locks, and the file that holds them, sealed at a unit. Must not know sessions or pages.
 //! Every change is on disk before it counts, but for two that must also work on a disk that takes no writes: signing in,
 //! whose refusals then count in memory, and the one-time code of a unit that nobody has used yet.
 
 mod department;
 mod file;
+mod opening;
+mod recovery;
 mod role;
 mod secret;
 
@@ -18,9 +20,11 @@ use tracing::warn;
 
 use crate::crypto::Digest;
 use crate::words::{NameError, PersonName};
-use file::{Account, Book, Secret};
+use file::{Account, Book, Secret, Shelf, is_same};
 
 pub use department::{Member, Roster, RosterChange, RosterTaken, RosterView};
+pub use opening::{AccountsFound, OpenedAccounts, Past};
+pub use recovery::{Recovery, RecoveryError};
 pub use role::Role;
 pub use secret::{GivenSecret, OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, WeakPassword};
 use secret::{Hash, check_password};
@@ -39,10 +43,9 @@ pub enum AccountsError {
     #[error("the accounts {path} cannot be written: {source}")]
     Write { path: PathBuf, source: std::io::Error },
     #[error(
-        "the accounts {path} are damaged ({source}); put a backup in place, or remove the file to start \
-         with a new one-time code"
+        "the accounts {path} are damaged; put a backup in place, or remove the file to start with a new one-time code"
     )]
-    Damaged { path: PathBuf, source: serde_json::Error },
+    Damaged { path: PathBuf },
     #[error("{0}")]
     Name(#[from] NameError),
     #[error("there is an account with the name {0} already")]
@@ -106,7 +109,7 @@ pub enum Standing {
 }
 
 pub struct Accounts {
-    path: PathBuf,
+    shelf: Shelf,
     book: Book,
     /// Of the department's accounts; told anew at each start.
     roster: Option<RosterView>,
@@ -116,27 +119,28 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Opens `accounts.json` in `folder`, or begins it. Until somebody has used it, a one-time code for the
-    /// first administrator comes along, a new one each time: who missed the last one restarts the unit.
-    /// `lock` is how long an account stays locked.
+    /// Opens those of a place without a key in `folder`, or begins them. Until somebody has used it, a one-time code for
+    /// the first administrator comes along, a new one each time: who missed the last one starts the place anew. `lock` is how
+    /// long an account stays locked.
     pub fn open(folder: &Path, lock: Duration) -> Result<(Self, Option<OneTimeCode>), AccountsError> {
-        let path = folder.join("accounts.json");
-        let decoy = OneTimeCode::generate().hash();
-        let book = Book::load(&path)?.unwrap_or_default();
-        let mut accounts = Self { path, book, roster: None, lock, decoy };
-        let code = accounts.first_boot().then(|| {
-            let code = OneTimeCode::generate();
-            accounts.note(|book| book.first_code = Some(code.hash()));
-            code
-        });
+        let shelf = Shelf::plain(folder);
+        let book = shelf.load()?.unwrap_or_default();
+        let mut accounts = Self::of(shelf, book, lock);
+        let code = accounts.welcome();
         Ok((accounts, code))
     }
 
-    /// A new code that makes an administrator, for who has the unit itself in hand; the former is void.
-    pub fn renew_first_code(&mut self) -> Result<OneTimeCode, AccountsError> {
-        let code = OneTimeCode::generate();
-        self.change(|book| book.first_code = Some(code.hash()))?;
-        Ok(code)
+    fn of(shelf: Shelf, book: Book, lock: Duration) -> Self {
+        Self { shelf, book, roster: None, lock, decoy: OneTimeCode::generate().hash() }
+    }
+
+    /// The one-time code for whoever comes first, where nobody came yet.
+    fn welcome(&mut self) -> Option<OneTimeCode> {
+        (self.first_boot() && !self.book.lost).then(|| {
+            let code = OneTimeCode::generate();
+            self.note(|book| book.first_code = Some(code.hash()));
+            code
+        })
     }
 
     /// Whether the unit waits for its first administrator, who is made here whatever the department gives.
@@ -147,6 +151,11 @@ impl Accounts {
     /// Whether there is anybody who could sign in.
     pub fn is_empty(&self) -> bool {
         self.book.accounts.is_empty()
+    }
+
+    /// Whether they were lost, and nobody has been let in anew since.
+    pub fn are_lost(&self) -> bool {
+        self.book.lost
     }
 
     pub fn sign_in(&mut self, name: &str, password: &str, now: Timestamp) -> Result<Proof, AccountsError> {
@@ -170,15 +179,16 @@ impl Accounts {
         let name = PersonName::parse(name)?;
         check_password(password, name.as_str())?;
         let code = OneTimeCode::canonical(code);
-        if let Some(first) = &self.book.first_code
-            && self.book.find(name.as_str()).is_none_or(|index| self.book.accounts[index].given.is_some())
-            && first.fits(&code)
-        {
+        if self.book.first_code.as_ref().is_some_and(|first| first.fits(&code)) {
             self.is_made_here(name.as_str())?;
             let password = Secret::Password(Hash::of(password));
             let account = Account::new(name.clone(), Role::Administrator, password, now);
             self.change(|book| {
                 book.first_code = None;
+                book.lost = false;
+                // Whoever had the machine in hand may take up again an account that was theirs.
+                let same = |other: &Account| is_same(other.name.as_str(), name.as_str());
+                book.accounts.retain(|other| other.given.is_some() || !same(other));
                 book.accounts.push(account);
             })?;
             return Ok(Proof::Accepted(Person { name, role: Role::Administrator }));
@@ -354,7 +364,7 @@ impl Accounts {
     /// In memory at least, where the disk takes no writes; it goes to the disk with the next change that this takes.
     fn note<T>(&mut self, change: impl FnOnce(&mut Book) -> T) -> T {
         let result = change(&mut self.book);
-        if let Err(error) = self.book.save(&self.path) {
+        if let Err(error) = self.shelf.save(&self.book) {
             warn!(%error, "accounts cannot be changed now; people can sign in, and refusals count until a restart");
         }
         result
@@ -364,7 +374,7 @@ impl Accounts {
     fn change<T>(&mut self, change: impl FnOnce(&mut Book) -> T) -> Result<T, AccountsError> {
         let mut next = self.book.clone();
         let result = change(&mut next);
-        next.save(&self.path)?;
+        self.shelf.save(&next)?;
         self.book = next;
         Ok(result)
     }

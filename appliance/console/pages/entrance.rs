@@ -28,6 +28,8 @@ struct Door {
     fingerprint: String,
     /// Neither here nor from the department.
     nobody_yet: bool,
+    /// There were accounts, and they were lost.
+    lost: bool,
     refused: bool,
 }
 
@@ -256,10 +258,14 @@ pub async fn sign_out(
 }
 
 async fn door_with(reception: &Arc<Reception>, refused: bool) -> Result<Response, Failure> {
+    let (nobody_yet, lost) = reception
+        .accounts(|accounts| (accounts.is_empty() && !accounts.are_lost(), accounts.are_lost()))
+        .await?;
     page(&Door {
         place: reception.place.name(),
         fingerprint: reception.fingerprint.clone(),
-        nobody_yet: reception.accounts(|accounts| accounts.is_empty()).await?,
+        nobody_yet,
+        lost,
         refused,
     })
 }
@@ -272,7 +278,7 @@ async fn set_up_with(
     page(&SetUp {
         place: reception.place.name(),
         fingerprint: reception.fingerprint.clone(),
-        first_boot: reception.accounts(|accounts| accounts.first_boot()).await?,
+        first_boot: reception.accounts(|accounts| accounts.first_boot() && !accounts.are_lost()).await?,
         name,
         trouble,
     })
