@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench schemas fuzz kill-test fips lint advisories packages build units layer deb deb-test update-test arm64
+.PHONY: help demo test accuracy bench schemas fuzz kill-test fips lint advisories packages build units layer deb deb-test deb-twice update-test arm64
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
@@ -58,15 +58,22 @@ units: packages ## what systemd itself says of our units and their sandbox
 layer: packages ## the Yocto layer: fresh crates, lint, parsed by bitbake
 	.ci/check-layer
 
+# What is shipped names no folder of whoever built it, so that two builders get the same bytes; so it is compiled apart from what
+# `test` and `demo` share. Cargo's own `trim-paths` will do once our Rust has it.
+deb: export RUSTFLAGS = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+deb: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 deb: packages $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX) ## the Debian package for this machine's processor, with the list of its parts; into target/deb
 	@mkdir -p target/deb
-	$(CARGO_AUDITABLE) auditable build --release --locked
+	$(CARGO_AUDITABLE) auditable build --release --locked --target-dir target/package
 	$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps --override-filename milepost.cdx
 	@sed "s|file://$(CURDIR)|file://.|g" milepost.cdx.json >target/deb/milepost.cdx.json && rm milepost.cdx.json
-	systemd/debian/build $(MILEPOST) target/deb/milepost.cdx.json target/deb
+	systemd/debian/build target/package/release/milepost target/deb/milepost.cdx.json target/deb
 
 deb-test: deb ## the package and its services tried in a booted Debian: killed, hung, upgraded, removed, purged; as root
 	systemd/debian/test target/deb/milepost_*_$$(dpkg --print-architecture).deb
+
+deb-twice: $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX) ## do two builders get the same package? builds the last commit in two places, and compares; about 20 minutes
+	systemd/debian/build-twice $${TMPDIR:-/var/tmp}/milepost-twice
 
 update-test: deb ## a unit's way of a stick, and updates that succeed, fail half-way and are refused, on a disk in QEMU; as root, about 20 minutes
 	yocto/update-test/make-disk target/deb/milepost_*_amd64.deb target/update-test
