@@ -1,9 +1,8 @@
-FILESEXTRAPATHS:prepend:milepost := "${THISDIR}/files:"
-
 # Whom the unit believes an update: a PEM file with the certificate of the authority that signs bundles. No such file is in this
-# layer, and no key.
+# layer, and no key. It is found by its folder, since bitbake unpacks a file with a path below all of its folders.
+FILESEXTRAPATHS:prepend:milepost := "${THISDIR}/files:${@os.path.dirname(d.getVar('MILEPOST_UPDATE_AUTHORITY') or '')}:"
 RAUC_KEYRING_FILE:milepost = "${@os.path.basename(d.getVar('MILEPOST_UPDATE_AUTHORITY') or 'missing.pem')}"
-RAUC_KEYRING_URI:milepost = "file://${MILEPOST_UPDATE_AUTHORITY}"
+RAUC_KEYRING_URI:milepost = "file://${RAUC_KEYRING_FILE}"
 
 # nooelint: oelint.task.noanonpython,oelint.vars.noncoreoverride
 python () {
