@@ -14,10 +14,16 @@ class Failure(Exception):
     pass
 
 
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{command[0]} {command[1]}: {done.stderr.strip()}")
+
+
 class Machine:
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
-        self.disk = folder / "disk.img"
+        self.disk = folder / "unit.img"
         self.console = folder / "console.log"
         self.process = self.tpm = None
         self.answers = 0
@@ -25,6 +31,8 @@ class Machine:
         (folder / "tpm").mkdir()
         shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", folder / "variables.fd")
         self.console.write_text("")
+        # The disk that was made stays as it is, for the next trial.
+        run("cp", "--sparse=always", folder / "disk.img", self.disk)
 
     def start(self):
         """Power on. The firmware's variables and the TPM keep what they hold, as a board's do."""
@@ -38,7 +46,7 @@ class Machine:
         wait_for(10, "the TPM", sockets["tpm"].exists)
         self.process = subprocess.Popen(
             [
-                "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1", "-m", "1536", "-display", "none", "-nodefaults",
+                "qemu-system-x86_64", "-machine", "q35,accel=kvm:tcg", "-cpu", "max", "-smp", "1", "-m", "1536", "-display", "none", "-nodefaults",
                 "-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
                 "-drive", f"if=pflash,format=raw,unit=1,file={self.folder / 'variables.fd'}",
                 "-drive", f"if=virtio,format=raw,discard=unmap,file={self.disk}",
