@@ -1,0 +1,3 @@
+FILESEXTRAPATHS:prepend:milepost := "${THISDIR}/files:"
+
+SRC_URI:append:milepost = " file://no-prompt.cfg"
