@@ -4,7 +4,7 @@
 #[path = "../support/browser.rs"]
 mod chromium;
 #[allow(dead_code, reason = "the console's tests use more of it")]
-#[path = "../console/client.rs"]
+#[path = "../support/client.rs"]
 mod client;
 #[path = "../console/site.rs"]
 mod site;

@@ -9,7 +9,7 @@
 
 #[path = "../support/browser.rs"]
 mod chromium;
-#[path = "../console/client.rs"]
+#[path = "../support/client.rs"]
 #[allow(dead_code, reason = "the console's tests use more of it")]
 mod client;
 #[path = "../fleet/stage.rs"]

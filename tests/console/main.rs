@@ -6,6 +6,7 @@ mod browser;
 mod certificates;
 #[path = "../support/browser.rs"]
 mod chromium;
+#[path = "../support/client.rs"]
 mod client;
 mod lanes;
 mod network;

@@ -4,7 +4,7 @@
 mod browser;
 #[path = "../support/browser.rs"]
 mod chromium;
-#[path = "../console/client.rs"]
+#[path = "../support/client.rs"]
 mod client;
 mod monitoring;
 #[path = "../support/program.rs"]

@@ -1,27 +1,11 @@
 //! Lanes drawn at a unit at work: they go with every read and alert to the department, and outlive a restart.
 
-#[allow(dead_code, reason = "the console's own tests use more of it")]
-#[path = "console/client.rs"]
-mod client;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the street is rendered here")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
-
-use client::Client;
-use program::Appliance;
 use serde_json::{Value, json};
-use site::{Site, TRAFFIC};
-use support::eventually;
+
+use crate::client::Client;
+use crate::program::Appliance;
+use crate::site::{Site, TRAFFIC};
+use crate::support::eventually;
 
 const NAME: &str = "Tess Grant";
 const PASSPHRASE: &str = "four lanes, wet road";

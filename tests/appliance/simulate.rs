@@ -1,21 +1,12 @@
 //! A simulated department is held to what a real one promises: real messages, every record received once although the
 //! broker is killed in between, and certificates that keep units apart.
 
-#[allow(dead_code, reason = "the appliance's tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the appliance's tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use department::Department;
 use jiff::Timestamp;
 use milepost::crypto::SigningKey;
 use milepost::delivery::{Link, LinkEvent, Retained, Subscriptions};
@@ -23,8 +14,10 @@ use milepost::hotlist::List;
 use milepost::simulate::{Config, Counts, Day, Fleet, Follow, Vehicle, vehicles};
 use milepost::words::{ListName, UnitId};
 use serde_json::Value;
-use support::{Mosquitto, eventually, files};
 use tokio::runtime::Runtime;
+
+use crate::department::Department;
+use crate::support::{Mosquitto, eventually, files};
 
 const UNITS: usize = 30;
 

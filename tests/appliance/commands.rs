@@ -1,20 +1,6 @@
 //! The department's signed commands, with the real program, a real broker and its access list, and everybody who would
 //! like to command a unit and may not.
 
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the street is rendered here")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
-
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,10 +9,11 @@ use milepost::crypto::SigningKey;
 use milepost::delivery::{Link, LinkEvent, Subscriptions, Topic, UnitTopic};
 use milepost::hotlist::Text;
 use milepost::words::UnitId;
-use program::{Appliance, milepost, milepost_ok, said};
 use serde_json::json;
-use site::{Site, UNIT};
-use support::{Mosquitto, eventually};
+
+use crate::program::{Appliance, milepost, milepost_ok, said};
+use crate::site::{Site, UNIT};
+use crate::support::{Mosquitto, eventually};
 
 /// A change of the service state must be at the broker within this time.
 const REPORTED_WITHIN: Duration = Duration::from_secs(1);
@@ -95,8 +82,11 @@ fn a_unit_obeys_whom_it_was_told_to_once_and_nobody_else() {
     eventually("the unit is back", || site.department.sees("degraded", &[]));
     let out = command(Act::TakeOut {});
     assert_eq!(dispatcher.ask(&out.sign(&ann), &out).outcome, Outcome::Done);
+    eventually("the unit is out again", || site.department.sees("out-of-service", &["taken-out"]));
+    let carried_out = site.audited("command-taken").len();
     assert_eq!(dispatcher.ask(&back.sign(&ann), &back), done, "answered as the first time");
-    assert!(site.department.sees("out-of-service", &["taken-out"]), "and not carried out again");
+    assert_eq!(site.audited("command-taken").len(), carried_out, "and not carried out again");
+    assert!(site.department.sees("out-of-service", &["taken-out"]));
 
     // Neither a restart nor storage from before the return makes it forget.
     let (status, _, told) = unit.terminate();

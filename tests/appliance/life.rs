@@ -1,21 +1,4 @@
-//! The whole program against real parts: an RTSP camera, a mosquitto with mutual TLS, a receiver that answers,
-//! a service manager that listens, a person at the console; each of them killed and brought back.
-
-#[allow(dead_code, reason = "the console's own tests use more of it")]
-#[path = "console/client.rs"]
-mod client;
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the tests of the advisory use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the camera's own tests use more of it")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the tests of commands use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
+//! A unit at its daily work, and what its people do with it.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -23,22 +6,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use client::Client;
-use department::files;
 use milepost::enroll::Authority;
-use program::{Appliance, milepost, milepost_ok, said};
-use site::{CAMERA_LOST_WITHIN, LISTED, METRICS_TOKEN, PASSWORD, Site, UNIT, enrol};
-use support::{Mosquitto, eventually};
+
+use crate::client::Client;
+use crate::department::files;
+use crate::program::{Appliance, milepost, milepost_ok, said};
+use crate::site::{CAMERA_LOST_WITHIN, LISTED, METRICS_TOKEN, PASSWORD, Site, UNIT, enrol};
+use crate::support::{Mosquitto, eventually};
 
 /// A change that a person makes must be at the broker within this time.
 const REPORTED_WITHIN: Duration = Duration::from_secs(1);
-
-/// Not a test: the process in which the camera serves.
-#[test]
-#[ignore = "the RTSP server of the other tests, started by them"]
-fn rtsp_server_process() {
-    rtsp::serve();
-}
 
 #[test]
 fn a_unit_lives_through_the_loss_of_camera_broker_and_power() {

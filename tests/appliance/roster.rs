@@ -1,34 +1,18 @@
 //! Accounts by signed message from the department, with the real program, a real broker and its access list, and people at
 //! the console; and everybody who would like to say who may sign in and may not.
 
-#[allow(dead_code, reason = "the console's own tests use more of it")]
-#[path = "console/client.rs"]
-mod client;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the street is rendered here")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
-use client::Client;
 use milepost::crypto::SigningKey;
 use milepost::delivery::{Link, LinkEvent, Subscriptions};
 use milepost::roster::Roster;
-use program::{Appliance, milepost, milepost_ok, said};
 use serde_json::{Value, json};
-use site::Site;
-use support::eventually;
+
+use crate::client::Client;
+use crate::program::{Appliance, milepost, milepost_ok, said};
+use crate::site::Site;
+use crate::support::{self, eventually};
 
 const TOPIC: &str = "milepost/v1/rosters/patrol";
 const ADMINISTRATOR: &str = "Ada Moss";

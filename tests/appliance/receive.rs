@@ -1,10 +1,5 @@
 //! The receiver at work, and a records officer beside it.
 
-#[path = "support/program.rs"]
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-mod program;
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +11,10 @@ use milepost::delivery::{self, Delivery, Event, Kind, Link, LinkEvent, MemoryShe
 use milepost::receive::{self, Keep, Ledger, NewsKind, Receiver, expire};
 use milepost::system::{Clock, ManualClock, SystemClock};
 use milepost::words::{RecordId, UnitId};
-use program::{milepost, milepost_ok, said};
 use serde_json::Value;
-use support::{Mosquitto, eventually, files, sample};
+
+use crate::program::{milepost, milepost_ok, said};
+use crate::support::{Mosquitto, eventually, files, sample};
 
 fn unit() -> UnitId {
     UnitId::parse("north-7").unwrap()

@@ -1,36 +1,20 @@
 //! Certificates and authorities are changed under a unit at work: with the real program, a real broker over mutual TLS that
 //! changes its own, and a receiver that counts every record.
 
-#[allow(dead_code, reason = "the console's own tests use more of it")]
-#[path = "console/client.rs"]
-mod client;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the street is rendered here")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
-
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use client::Client;
 use milepost::crypto::SigningKey;
 use milepost::enroll::Authority;
 use milepost::words::UnitId;
-use program::{Appliance, milepost, milepost_ok, said};
-use site::{Site, UNIT};
-use support::eventually;
+
+use crate::client::Client;
+use crate::program::{self, Appliance, milepost, milepost_ok, said};
+use crate::site::{self, Site, UNIT};
+use crate::support::eventually;
 
 const WORD: &str = "three herons by the weir";
 

@@ -4,37 +4,21 @@
 //! The unit is the real program with a camera that asks for a password, a broker, a department, and people at its console.
 //! Beside them sits somebody who rules the broker: hears all, keeps all, and may write to every topic.
 
-#[path = "console/client.rs"]
-#[allow(dead_code, reason = "the console's own tests use more of it")]
-mod client;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the camera's own tests use more of it")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use client::Client;
 use milepost::console::{Allowed, routes};
 use milepost::delivery::{Link, LinkEvent, Subscriptions};
-use program::{Appliance, milepost_ok, said};
-use rtsp::RtspServer;
 use serde_json::{Value, json};
-use site::{LISTED, METRICS_TOKEN, PASSWORD, Site, UNIT};
-use support::{Mosquitto, eventually, files};
+
+use crate::client::Client;
+use crate::program::{Appliance, milepost_ok, said};
+use crate::rtsp::RtspServer;
+use crate::site::{self, LISTED, METRICS_TOKEN, PASSWORD, Site, UNIT};
+use crate::support::{Mosquitto, eventually, files};
 
 const ADMINISTRATOR: &str = "Dana Ruiz";
 const OFFICER: &str = "Lee Okafor";
@@ -43,13 +27,6 @@ const PASSPHRASE: &str = "three herons by the weir";
 const SLIPPED: &str = "my other passphrase";
 /// Entered by two people at the console; nothing that drives past carries it.
 const MANUAL: &str = "9QQZ77";
-
-/// Not a test: the process in which the camera serves.
-#[test]
-#[ignore = "the RTSP server of the other tests, started by them"]
-fn rtsp_server_process() {
-    rtsp::serve();
-}
 
 #[test]
 fn cve_2024_38279_no_other_path_leads_around_the_sign_in() {

@@ -1,16 +1,12 @@
 //! Whoever holds an exported log can tell whether anybody touched it, with the program and its help alone.
 
-#[allow(dead_code, reason = "other tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-mod support;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use milepost::audit::{Audit, Event, Who};
 use milepost::system::{RealDisk, SystemClock};
-use program::{milepost, milepost_ok, said};
+
+use crate::program::{milepost, milepost_ok, said};
 
 /// A unit's state directory with a log of this many entries.
 fn unit(folder: &Path, entries: usize) {

@@ -1,35 +1,19 @@
 //! A configuration is rolled back by signed command: with the real program, which starts anew for it, and a real broker, which
 //! the older configuration must reach to stay.
 
-#[allow(dead_code, reason = "the console's own tests use more of it")]
-#[path = "console/client.rs"]
-mod client;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the street is rendered here")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
-
 use std::net::{SocketAddr, TcpListener};
 
-use client::Client;
 use jiff::{SignedDuration, Timestamp};
 use milepost::command::{Act, Command};
 use milepost::crypto::SigningKey;
 use milepost::delivery::{Link, LinkEvent, Subscriptions, Topic, UnitTopic};
 use milepost::hotlist::Text;
 use milepost::words::UnitId;
-use program::{Appliance, milepost, milepost_ok, said};
-use site::{Site, UNIT};
-use support::eventually;
+
+use crate::client::Client;
+use crate::program::{Appliance, milepost, milepost_ok, said};
+use crate::site::{Site, UNIT};
+use crate::support::eventually;
 
 const ADMINISTRATOR: &str = "Ada Moss";
 const PASSPHRASE: &str = "four lanes, wet road";

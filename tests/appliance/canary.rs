@@ -1,30 +1,17 @@
 //! The unit's own test plate, through the whole program and a real broker: it comes back, leaves no trace among what
 //! is real, and where it is lost the unit names the stage.
 
-#[path = "support/department.rs"]
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-mod department;
-#[path = "support/program.rs"]
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-mod program;
-#[allow(dead_code, reason = "the camera's own tests use more of it")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[path = "support/site.rs"]
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-mod site;
-mod support;
-
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use milepost::delivery::{Link, LinkEvent, Subscriptions};
 use opencv::core::Mat;
 use opencv::imgcodecs;
-use program::Appliance;
 use serde_json::Value;
-use site::{Site, UNIT};
-use support::{Mosquitto, eventually};
+
+use crate::program::Appliance;
+use crate::site::{Site, UNIT};
+use crate::support::{Mosquitto, eventually};
 
 /// A street on which nothing ever passes, as a camera shows it: three pictures that differ by noise alone.
 fn street(folder: &Path) {

@@ -1,23 +1,6 @@
 //! A disk that is full, turns read-only, is slow, or gives back other bytes than were written: the whole program goes on
 //! reading, raises and delivers alerts, keeps what it can, and says what is wrong. On a real ext4 in a loop device.
 
-#[allow(dead_code, reason = "other tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[allow(dead_code, reason = "other tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the camera's own tests use more of it")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-#[allow(dead_code, reason = "the broker's tests use one part of it, these another")]
-#[path = "support/small_disk.rs"]
-mod small_disk;
-mod support;
-
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,27 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use department::Department;
 use milepost::audit::Audit;
 use milepost::crypto::{UnitKey, sha256};
 use milepost::delivery::{self, Delivery};
 use milepost::record::{self, Kind, NewRecord, Records, Stored};
 use milepost::system::{Clock, Disk, RealDisk, SystemClock};
 use milepost::words::{RecordId, UnitId};
-use program::Appliance;
-use rtsp::RtspServer;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use site::Site;
-use small_disk::SmallDisk;
-use support::{Mosquitto, eventually, files, not_run};
 
-/// Not a test: the process in which the camera serves.
-#[test]
-#[ignore = "the RTSP server of the other tests, started by them"]
-fn rtsp_server_process() {
-    rtsp::serve();
-}
+use crate::department::Department;
+use crate::program::Appliance;
+use crate::rtsp::RtspServer;
+use crate::site::Site;
+use crate::small_disk::SmallDisk;
+use crate::support::{self, Mosquitto, eventually, files, not_run};
 
 #[test]
 fn on_a_full_and_on_a_read_only_disk_the_unit_starts_reads_and_alerts() {
