@@ -1,70 +1,28 @@
+mod inward;
+mod outward;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
 use super::claim::Claims;
 use super::config::Config;
-use super::events::{Event, batch};
 use super::fault::LinkFault;
 use super::link::{Arrival, Link, LinkEvent, Retained, Subscriptions};
-use super::outbox::{Outbox, Pick};
-use super::receipts::Receipt;
-use super::shelf::{Acceptance, Kind, Received, Shelf};
+use super::outbox::Outbox;
+use super::presence::{OfflineReason, Presence};
+use super::shelf::{Received, Shelf};
 use super::status::{LinkState, LinkStatus, PastFault};
 use super::tls::{Credentials, Identity, TlsError};
 use super::topics::{Topic, UnitTopic};
 use super::{Inbound, Interest, Switch, Turn};
 use crate::system::Clock;
-use crate::words::{RecordId, UnitId};
-
-/// Birth, last will and clean stop, retained on the unit's status topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Presence {
-    Online {
-        /// Rises with each connection; the sequence of the messages that follow counts from 0.
-        session: u64,
-        #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
-        at: Timestamp,
-        version: String,
-    },
-    Offline {
-        session: u64,
-        /// When the session began, for a last will; when it was stopped, otherwise.
-        #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
-        at: Timestamp,
-        reason: OfflineReason,
-    },
-}
-
-/// Why a unit is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum OfflineReason {
-    /// The last will: nobody said good-bye.
-    Lost,
-    /// Stopped on purpose.
-    Stopped,
-}
-
-impl Presence {
-    fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a presence is plain data with string keys")
-    }
-}
-
-/// Messages from the broker that wait to be taken. A broker that keeps to its own limit of unacknowledged
-/// messages never comes near; past it they are dropped, and counted.
-const ARRIVED_MOST: usize = 512;
+use crate::words::UnitId;
+use inward::{Accepting, finished};
 
 /// How long a connection must have stood for the next attempt after it to be made at once.
 const STEADY: Duration = Duration::from_secs(30);
@@ -114,12 +72,6 @@ pub(super) struct Session {
     /// Verified receipts that the store has not been told of yet.
     receipts: VecDeque<(Vec<Received>, Arrival)>,
     accepting: Option<Accepting>,
-}
-
-/// Receipts that the store is being told of. They may outlive the connection that they came over.
-struct Accepting {
-    answers: JoinHandle<Vec<(Received, Acceptance)>>,
-    arrivals: Vec<Arrival>,
 }
 
 enum End {
@@ -390,86 +342,6 @@ impl Session {
         }
     }
 
-    /// Submits all that may go; returns when to look again if nothing happens before.
-    fn fill(&mut self, link: &Link) -> Result<Option<Duration>, LinkFault> {
-        loop {
-            let now = self.now();
-            match self.outbox.pick(now, |kind, limit| self.shelf.waiting(kind, limit)) {
-                Pick::Wait { until } => return Ok(until),
-                Pick::Send { kind, records } => self.submit(link, kind, records)?,
-            }
-        }
-    }
-
-    /// Makes one message of as many of these records as fit.
-    fn submit(&mut self, link: &Link, kind: Kind, records: Vec<RecordId>) -> Result<(), LinkFault> {
-        let now = self.clock.now();
-        let packet_most = self.config.broker.max_packet_bytes.get() as usize;
-        let batch_most = if kind.is_batched() { self.config.batch_bytes.get() as usize } else { packet_most };
-        let (mut ids, mut bodies, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for id in records {
-            let body = match self.body(kind, id, now.wall) {
-                Ok(Some(body)) if body.len() + OVERHEAD <= packet_most => body,
-                Ok(None) => {
-                    self.outbox.gone(id);
-                    continue;
-                }
-                unfit => {
-                    let reason = unfit.err().unwrap_or_else(|| "it is larger than a message may be".into());
-                    warn!(%id, reason, "a record cannot be sent");
-                    self.outbox.unfit(kind, id);
-                    self.status.send_modify(|status| status.counts.records_unfit += 1);
-                    continue;
-                }
-            };
-            if !ids.is_empty() && bytes + body.len() > batch_most {
-                break;
-            }
-            bytes += body.len() + 1;
-            self.sequence += u64::from(kind.is_numbered());
-            ids.push(id);
-            bodies.push(body);
-        }
-        let Some(first) = ids.first() else { return Ok(()) };
-        let again = ids.iter().filter(|id| self.outbox.sendings(**id) > 0).count() as u64;
-        let topic = match kind {
-            Kind::Alert => UnitTopic::Alerts,
-            Kind::AlertPicture | Kind::ReadPicture => UnitTopic::Picture(*first),
-            Kind::Read => UnitTopic::Reads,
-            Kind::Canary => UnitTopic::Canary,
-            Kind::Disposition
-            | Kind::ManualEntry
-            | Kind::HealthChange
-            | Kind::Audit
-            | Kind::PurgeCertificate => UnitTopic::Events,
-        };
-        let payload = if kind.is_batched() { batch(&bodies) } else { bodies.concat() };
-        let size = payload.len();
-        link.publish(self.topic(topic), payload, false)?;
-        self.outbox.submitted(kind, ids, size, now.uptime);
-        self.status.send_if_modified(|status| {
-            status.counts.messages += 1;
-            status.counts.records_sent_again += again;
-            false
-        });
-        Ok(())
-    }
-
-    /// One record as it travels: the JPEG, or the event around its JSON. None when it was purged meanwhile.
-    fn body(&self, kind: Kind, id: RecordId, wall: Timestamp) -> Result<Option<Vec<u8>>, String> {
-        let fetched = self.shelf.fetch(id).map_err(|error| error.to_string())?;
-        let Some(parcel) = fetched else { return Ok(None) };
-        if kind.is_picture() {
-            return Ok(Some(parcel.body));
-        }
-        let late = SignedDuration::from_secs(self.config.historical_after_s.into());
-        let by_wall = || wall.duration_since(parcel.captured);
-        let age = self.shelf.age(id).and_then(|age| age.try_into().ok()).unwrap_or_else(by_wall);
-        let historical = self.outbox.sendings(id) > 0 || age > late;
-        let event = Event::wrap(&self.unit, parcel, self.sequence, historical);
-        event.map(|event| Some(event.to_json())).map_err(|error| error.to_string())
-    }
-
     fn on_event(&mut self, link: &Link, event: LinkEvent) -> Result<(), LinkFault> {
         match event {
             LinkEvent::Sent(packet) => self.outbox.sent(packet),
@@ -499,104 +371,6 @@ impl Session {
             LinkEvent::Lost(fault) => return Err(fault),
         }
         Ok(())
-    }
-
-    fn on_arrival(&mut self, link: &Link, arrival: Arrival) -> Result<(), LinkFault> {
-        let topic = Topic::parse(arrival.topic());
-        match topic {
-            Some(Topic::Unit(unit, UnitTopic::Receipts)) if unit == self.unit => {
-                match Receipt::verify(arrival.payload(), &self.unit, &self.config.receivers) {
-                    Ok(received) if self.receipts.len() < ARRIVED_MOST => {
-                        self.receipts.push_back((received, arrival));
-                        return Ok(());
-                    }
-                    // Without the receipt the records are sent again, and receipted again.
-                    Ok(_) => self.status.send_modify(|status| status.counts.inbound_dropped += 1),
-                    Err(error) => {
-                        warn!(%error, "receipt refused");
-                        self.status.send_modify(|status| status.counts.receipts_refused += 1);
-                    }
-                }
-            }
-            Some(
-                topic @ (Topic::List(..)
-                | Topic::Roster(_)
-                | Topic::Unit(
-                    _,
-                    UnitTopic::Commands
-                    | UnitTopic::ManualEntries
-                    | UnitTopic::Answers
-                    | UnitTopic::Memory
-                    | UnitTopic::CommandMemory
-                    | UnitTopic::RosterMemory,
-                )),
-            ) if self.arrived.len() < ARRIVED_MOST => {
-                self.arrived.push_back((topic, arrival));
-                return Ok(());
-            }
-            _ => {
-                warn!(topic = arrival.topic(), "message dropped");
-                self.status.send_modify(|status| status.counts.inbound_dropped += 1);
-            }
-        }
-        link.accept(&arrival)
-    }
-
-    /// What the broker retains can be had again, and may be a whole list: it is accepted at once. A person's word is not
-    /// before it has been dealt with.
-    fn hand_on(&mut self, link: &Link, topic: Topic, arrival: Arrival) -> Result<Inbound, LinkFault> {
-        let (payload, retained) = (arrival.payload().to_vec(), arrival.is_retained());
-        let said_once = matches!(
-            topic,
-            Topic::Unit(_, UnitTopic::Commands | UnitTopic::ManualEntries | UnitTopic::Answers)
-        );
-        let claim = if said_once {
-            Some(self.claims.open(arrival))
-        } else {
-            link.accept(&arrival)?;
-            None
-        };
-        Ok(Inbound { topic, payload, retained, claim })
-    }
-
-    /// Tells the store of the receipts that have come, off this thread: purging is durable and takes its
-    /// time, the same for one receipt as for those that came meanwhile.
-    fn accept_next(&mut self) {
-        if self.accepting.is_some() || self.receipts.is_empty() {
-            return;
-        }
-        let (received, arrivals): (Vec<_>, Vec<_>) = self.receipts.drain(..).unzip();
-        let (received, shelf) = (received.concat(), self.shelf.clone());
-        let answers = tokio::task::spawn_blocking(move || {
-            let answers = shelf.received(&received);
-            received.into_iter().zip(answers).collect()
-        });
-        self.accepting = Some(Accepting { answers, arrivals });
-    }
-
-    fn on_accepted(&mut self, link: &Link, (accepted, arrivals): Accepted) -> Result<(), LinkFault> {
-        let now = self.clock.now();
-        for (received, acceptance) in &accepted {
-            let id = received.id;
-            match acceptance {
-                Acceptance::Accepted | Acceptance::Unknown => {
-                    self.outbox.received(id, now.uptime);
-                }
-                Acceptance::Differs => {
-                    warn!(%id, "the receiver holds something else under this record's id; sending it again");
-                    self.outbox.differs(id);
-                }
-                Acceptance::Failed => warn!(%id, "the store could not take a receipt"),
-            }
-        }
-        let count = |which| accepted.iter().filter(|(_, acceptance)| *acceptance == which).count() as u64;
-        self.status.send_modify(|status| {
-            status.last_receipt = Some(now.wall);
-            status.counts.records_received += count(Acceptance::Accepted);
-            status.counts.receipts_unknown += count(Acceptance::Unknown);
-            status.counts.receipts_differing += count(Acceptance::Differs);
-        });
-        arrivals.iter().try_for_each(|arrival| link.accept(arrival))
     }
 
     /// Publishes what is no record: retained, and only the newest counts.
@@ -689,9 +463,6 @@ impl Session {
     }
 }
 
-/// What topic and header add to a payload, at most.
-const OVERHEAD: usize = 512;
-
 /// What a unit subscribes to for itself.
 pub(super) fn own_filters(unit: &UnitId) -> impl Iterator<Item = String> {
     let own = [
@@ -716,12 +487,4 @@ async fn sleep(time: Option<Duration>) {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
     }
-}
-
-type Accepted = (Vec<(Received, Acceptance)>, Vec<Arrival>);
-
-async fn finished(accepting: &mut Option<Accepting>) -> Accepted {
-    let Some(current) = accepting else { return std::future::pending().await };
-    let answers = (&mut current.answers).await.expect("the store does not panic");
-    (answers, accepting.take().map_or(Vec::new(), |current| current.arrivals))
 }
