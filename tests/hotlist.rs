@@ -11,7 +11,7 @@ use clap::Parser;
 
 use jiff::Timestamp;
 use milepost::commands;
-use milepost::crypto::{Digest, SigningKey, UnitKey, VerifyingKey};
+use milepost::crypto::{Digest, Letter, SigningKey, UnitKey, VerifyingKey};
 use milepost::delivery::tls::client_config;
 use milepost::hotlist::{
     Category, Config, Delta, Effect, Entry, Freshness, Hotlist, List, Listed, Manifest, ManualAct,

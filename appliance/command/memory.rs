@@ -11,19 +11,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::message::{Command, CommandRefusal, VALID_AT_MOST};
+use super::message::{Command, CommandRefusal};
 use super::result::CommandResult;
-use crate::crypto::{Digest, SealKey, UnitKey};
+use crate::crypto::{Digest, Letter, LetterError, SealKey, UnitKey};
 use crate::system::{ClockStatus, write_durably};
 use crate::words::{PersonName, RecordId};
 
 const ON_DISK: &[u8] = b"commands 1";
 const AT_THE_BROKER: &[u8] = b"commands at the broker 1";
-/// How far a signer's clock may be ahead of the unit's.
-const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// Commands that are still good. A person sends a few a day.
 const MOST: usize = 1000;
 
@@ -104,14 +102,9 @@ impl Memory {
     ) -> Result<(), CommandRefusal> {
         // A clock that nobody keeps may be far behind; it is at least as late as what was signed lately.
         let time = if clock == ClockStatus::Free { now.max(self.known.newest) } else { now };
-        if command.expires.duration_since(command.issued) > VALID_AT_MOST {
-            return Err(CommandRefusal::GoodForTooLong);
-        }
-        if command.expires <= time || command.expires <= self.known.floor {
-            return Err(CommandRefusal::Late(command.expires));
-        }
-        if command.issued > time + AHEAD_MAX {
-            return Err(CommandRefusal::FromTheFuture(command.issued));
+        command.is_timely(time)?;
+        if command.expires <= self.known.floor {
+            return Err(LetterError::Late(command.expires).into());
         }
         let mut known = self.known.clone();
         if clock != ClockStatus::Free || known.seen.len() >= MOST {

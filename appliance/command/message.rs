@@ -3,16 +3,10 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Commander;
 use crate::console::Role;
-use crate::crypto::{SignatureError, Signed, SigningKey, VerifyingKey};
+use crate::crypto::{Letter, LetterError, SignatureError, VerifyingKey};
 use crate::enroll::Offer;
 use crate::hotlist::Text;
 use crate::words::{CameraId, PersonName, RecordId, UnitId};
-
-const PURPOSE: &str = "command";
-/// The longest command, a certificate with its chain and some authorities, and the envelope around it.
-const MESSAGE_MAX: usize = 64 << 10;
-/// No command is good for longer.
-pub(super) const VALID_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
 
 /// One person's command to one unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,22 +58,12 @@ pub enum Act {
 /// Why a command was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandRefusal {
-    #[error("the message has {0} bytes, more than a command may have")]
-    TooLong(usize),
     #[error(transparent)]
-    Signature(#[from] SignatureError),
-    #[error("it is for the unit {0}")]
-    OtherUnit(UnitId),
+    Letter(#[from] LetterError),
     #[error("a command needs a reason")]
     NoReason,
     #[error("{name} may not command this as {role}: see `role` under [[command.people]]")]
     NotAllowed { name: PersonName, role: Role },
-    #[error("it was good until {0}")]
-    Late(Timestamp),
-    #[error("it is dated {0}, ahead of this unit's clock")]
-    FromTheFuture(Timestamp),
-    #[error("it would be good for more than a day")]
-    GoodForTooLong,
     #[error("too many commands are still good; wait until some have expired")]
     TooMany,
     #[error("it could not be noted, and so was not carried out: {0}")]
@@ -118,6 +102,25 @@ impl Act {
     }
 }
 
+impl Letter for Command {
+    const PURPOSE: &'static str = "command";
+    /// A certificate with its chain and some authorities, and the envelope around it.
+    const LONGEST: usize = 64 << 10;
+    const GOOD_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+    fn unit(&self) -> &UnitId {
+        &self.unit
+    }
+
+    fn issued(&self) -> Timestamp {
+        self.issued
+    }
+
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
 impl Command {
     pub fn new(
         unit: UnitId,
@@ -129,29 +132,19 @@ impl Command {
         Self { unit, nonce: RecordId::new(), issued, expires: issued + good_for, reason, act }
     }
 
-    pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
-        Signed::new(PURPOSE, self, &[key]).to_json()
-    }
-
     /// Everything but time and memory: whose word it is, and whether it is for this unit.
     pub fn open<'a>(
         payload: &[u8],
         unit: &UnitId,
         people: &'a [Commander],
     ) -> Result<(Self, &'a Commander), CommandRefusal> {
-        if payload.len() > MESSAGE_MAX {
-            return Err(CommandRefusal::TooLong(payload.len()));
-        }
         let keys: Vec<VerifyingKey> = people.iter().map(|person| person.key).collect();
-        let (command, by) = Signed::verify::<Self>(payload, PURPOSE, &keys)?;
-        if command.unit != *unit {
-            return Err(CommandRefusal::OtherUnit(command.unit));
-        }
+        let (command, by) = Self::verify(payload, unit, &keys)?;
         if command.reason.is_empty() {
             return Err(CommandRefusal::NoReason);
         }
         let person = people.iter().find(|person| person.key.id() == by);
-        let person = person.ok_or_else(|| SignatureError::UnknownKey(by.to_string()))?;
+        let person = person.ok_or_else(|| LetterError::from(SignatureError::UnknownKey(by.to_string())))?;
         Ok((command, person))
     }
 }

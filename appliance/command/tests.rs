@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::console::Role;
-use crate::crypto::SigningKey;
+use crate::crypto::{Letter, LetterError, SigningKey};
 use crate::hotlist::Text;
 
 fn now() -> Timestamp {
@@ -124,21 +124,33 @@ fn strangers_other_units_other_times_and_other_roles_are_refused() {
     };
     let take_out = command(Act::TakeOut {});
     let sent = take_out.sign(&post.technician);
-    assert!(matches!(refused(&take_out.sign(&SigningKey::generate()), now()), (Why::Signature(_), false)));
+    assert!(matches!(
+        refused(&take_out.sign(&SigningKey::generate()), now()),
+        (Why::Letter(LetterError::Signature(_)), false)
+    ));
     let forged = String::from_utf8(sent.clone()).unwrap().replace("window broken", "window cracked");
-    assert!(matches!(refused(forged.as_bytes(), now()), (Why::Signature(_), false)));
+    assert!(matches!(refused(forged.as_bytes(), now()), (Why::Letter(LetterError::Signature(_)), false)));
     let elsewhere = Command { unit: UnitId::parse("south-1").unwrap(), ..take_out.clone() };
-    assert!(matches!(refused(&elsewhere.sign(&post.technician), now()), (Why::OtherUnit(_), false)));
+    assert!(matches!(
+        refused(&elsewhere.sign(&post.technician), now()),
+        (Why::Letter(LetterError::OtherUnit(_)), false)
+    ));
     let silent = Command { reason: Text::default(), ..take_out.clone() };
     assert!(matches!(refused(&silent.sign(&post.technician), now()), (Why::NoReason, false)));
-    assert!(matches!(refused(&vec![b'{'; 66_000], now()), (Why::TooLong(66_000), false)));
+    assert!(matches!(refused(&vec![b'{'; 66_000], now()), (Why::Letter(LetterError::TooLong { .. }), false)));
 
     // Its signer is known, and is told.
     assert!(matches!(refused(&take_out.sign(&post.officer), now()), (Why::NotAllowed { .. }, true)));
-    assert!(matches!(refused(&sent, now() + minutes(15)), (Why::Late(_), true)));
-    assert!(matches!(refused(&sent, now() - minutes(61)), (Why::FromTheFuture(_), true)));
+    assert!(matches!(refused(&sent, now() + minutes(15)), (Why::Letter(LetterError::Late(_)), true)));
+    assert!(matches!(
+        refused(&sent, now() - minutes(61)),
+        (Why::Letter(LetterError::FromTheFuture(_)), true)
+    ));
     let lasting = Command { expires: now() + SignedDuration::from_hours(25), ..take_out };
-    assert!(matches!(refused(&lasting.sign(&post.technician), now()), (Why::GoodForTooLong, true)));
+    assert!(matches!(
+        refused(&lasting.sign(&post.technician), now()),
+        (Why::Letter(LetterError::GoodForTooLong(_)), true)
+    ));
 
     let snapshot = command(Act::SendSnapshot { camera: None }).sign(&post.officer);
     assert!(
@@ -172,7 +184,10 @@ fn restored_storage_and_a_clock_set_back_open_no_door() {
     assert!(is_taken(&judge(&mut restored, &third.sign(&post.technician), later)));
     for sent in [&first, &second] {
         let back = judge(&mut restored, sent, now());
-        assert!(matches!(back, Judgement::Refused { why: CommandRefusal::Late(_), .. }), "{back:?}");
+        assert!(
+            matches!(back, Judgement::Refused { why: CommandRefusal::Letter(LetterError::Late(_)), .. }),
+            "{back:?}"
+        );
     }
 }
 
@@ -187,7 +202,10 @@ fn a_clock_that_nobody_keeps_is_as_late_as_the_last_command() {
     assert!(is_taken(&at(&command(Act::TakeOut {}), behind)));
     let held_back =
         Command { issued: now() - minutes(40), expires: now() - minutes(25), ..command(Act::Return {}) };
-    assert!(matches!(at(&held_back, behind), Judgement::Refused { why: CommandRefusal::Late(_), .. }));
+    assert!(matches!(
+        at(&held_back, behind),
+        Judgement::Refused { why: CommandRefusal::Letter(LetterError::Late(_)), .. }
+    ));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::hotlist::keys::{self, Passphrase};
 use super::hotlist::publish::{BrokerArgs, Link, Message};
 use crate::command::{Act, Command, CommandResult, Outcome};
-use crate::crypto::SigningKey;
+use crate::crypto::{Letter, SigningKey};
 use crate::delivery::{Topic, UnitTopic};
 use crate::hotlist::Text;
 use crate::words::{CameraId, UnitId};

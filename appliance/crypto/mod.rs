@@ -1,15 +1,17 @@
 //! Typed use of aws-lc-rs: keys that seal what lies on disk, keys that sign what travels.
 //!
-//! Owns key files and the two formats (sealed bytes, signed envelope). Must not know what is sealed or
-//! signed, and holds no cryptography of its own.
+//! Owns key files, the two formats (sealed bytes, signed envelope) and the rules of what is addressed to one unit. Must not
+//! know what is sealed or signed, and holds no cryptography of its own.
 
 mod digest;
+mod letter;
 mod module;
 mod people;
 mod sealing;
 mod signing;
 
 pub use digest::Digest;
+pub use letter::{Letter, LetterError};
 pub use module::{Module, ModuleError};
 pub use people::{GivenTwice, one_key_each};
 pub use sealing::{SealError, SealKey, UnitKey};

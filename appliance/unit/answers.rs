@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
     use crate::alert::Verified;
-    use crate::crypto::{SigningKey, UnitKey};
+    use crate::crypto::{Letter, SigningKey, UnitKey};
     use crate::record;
     use crate::system::{ManualClock, SimulatedDisk};
     use crate::words::PersonName;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use jiff::{SignedDuration, Timestamp};
 use milepost::command::{Act, Command};
-use milepost::crypto::SigningKey;
+use milepost::crypto::{Letter, SigningKey};
 use milepost::delivery::{Link, LinkEvent, Subscriptions, Topic, UnitTopic};
 use milepost::hotlist::Text;
 use milepost::words::UnitId;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::keys::{self, Passphrase};
 use super::number;
 use super::publish::{BrokerArgs, Link, Message};
+use crate::crypto::Letter;
 use crate::delivery::{Topic, UnitTopic};
 use crate::hotlist::{Category, Entry, Level, Listed, ManualAct, ManualMessage, Request, Text};
 use crate::words::{RecordId, State, UnitId};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::BrokerArgs;
 use super::keep::person;
 use crate::alert::{self, Disposition, Verdict, Verified};
-use crate::crypto::SigningKey;
+use crate::crypto::{Letter, SigningKey};
 use crate::delivery::{Broker, Link, LinkEvent, Subscriptions, Topic, UnitTopic};
 use crate::hotlist::Text;
 use crate::words::{PersonName, RecordId, UnitId};
