@@ -1,6 +1,7 @@
 //! The whole program against real parts: an RTSP camera, a mosquitto with mutual TLS, a receiver that answers, a service
 //! manager that listens, a person at the console; each of them killed and brought back.
 
+mod accounts;
 mod audit;
 mod canary;
 mod certificates;
@@ -11,6 +12,8 @@ mod commands;
 #[path = "../support/department.rs"]
 mod department;
 mod disk;
+#[path = "../support/door.rs"]
+mod door;
 mod icsa_24_165_19;
 mod lanes;
 mod life;

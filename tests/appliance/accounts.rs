@@ -1,28 +1,9 @@
 //! Accounts lie sealed, and whoever takes them off the disk gets nothing for it; who forgot everything has a way back.
 
-#[allow(dead_code, reason = "the console's own tests use more of it")]
-#[path = "console/client.rs"]
-mod client;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/department.rs"]
-mod department;
-#[path = "support/door.rs"]
-mod door;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/program.rs"]
-mod program;
-#[allow(dead_code, reason = "the street is rendered here")]
-#[path = "support/rtsp.rs"]
-mod rtsp;
-#[allow(dead_code, reason = "the appliance's own tests use more of it")]
-#[path = "support/site.rs"]
-mod site;
-mod support;
-
-use door::{PASSPHRASE, at_console, enter};
-use program::{Appliance, milepost, milepost_ok, said};
-use site::Site;
-use support::eventually;
+use crate::door::{PASSPHRASE, at_console, enter};
+use crate::program::{Appliance, milepost, milepost_ok, said};
+use crate::site::Site;
+use crate::support::eventually;
 
 #[test]
 fn taken_accounts_give_no_code_but_by_the_machine_itself() {
