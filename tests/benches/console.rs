@@ -11,7 +11,7 @@ mod site;
 #[path = "support/summary.rs"]
 mod summary;
 #[allow(dead_code, reason = "the console's tests use more of it")]
-#[path = "../console/twin.rs"]
+#[path = "../console/twin/mod.rs"]
 mod twin;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -6,6 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::console::accounts::Role;
 use crate::words::{PersonName, RecordId};
 
+/// The log of who did what.
+pub trait Logging {
+    /// The latest entries of the audit log that fit, newest first.
+    fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry>;
+    /// Lines of the audit log as they stand in it, behind entry `after`.
+    fn audit_lines(&self, after: u64, limit: usize) -> Vec<String>;
+    /// Takes down an access. Must not fail towards the console: a full disk never locks a technician out.
+    fn audit(&self, access: Access);
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditEntry {
     pub number: u64,

@@ -1,7 +1,23 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::{BundleSent, BundleView, Refused};
+use crate::enroll::Offer;
 use crate::words::PersonName;
+
+/// What the unit shows to the broker, and how that is changed.
+pub trait Identifying {
+    fn certificates(&self) -> Certificates;
+    /// Makes a key, and the request for its certificate, unless one waits already.
+    fn request_certificate(&self, by: &PersonName) -> Result<(), Refused>;
+    fn withdraw_request(&self, by: &PersonName) -> Result<(), Refused>;
+    /// Judges what is offered and begins to try it; [`Identifying::certificates`] tells how far it has come.
+    fn install_certificate(&self, offer: &Offer, by: &PersonName) -> Result<(), Refused>;
+    /// What an enrolment bundle would change, if it is for this unit and signed by whom it believes.
+    fn look_into_bundle(&self, sent: &BundleSent) -> Result<BundleView, Refused>;
+    /// Begins to try what it holds: certificate and authority, and then the configuration.
+    fn take_bundle(&self, sent: &BundleSent, by: &PersonName) -> Result<(), Refused>;
+}
 
 /// What the unit shows to the broker, whom it trusts, and how that is being changed.
 #[derive(Debug, Clone, Serialize)]

@@ -2,7 +2,21 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::{AuditEntry, Refused};
 use crate::words::PersonName;
+
+/// Service, maintenance, and where the unit stands.
+pub trait Upkeep {
+    fn change_service(&self, to: ServiceChange, reason: &str, by: &PersonName) -> Result<(), Refused>;
+    /// `done_by` is who did the work where that is another than `by`, who writes it down.
+    fn note_work(&self, work: Work, done_by: &str, note: &str, by: &PersonName) -> Result<(), Refused>;
+    fn deployment(&self) -> Option<Deployed>;
+    fn deploy(&self, deployment: Deployment, by: &PersonName) -> Result<(), Refused>;
+    /// Maintenance, changes of service and deployments, newest first.
+    fn logbook(&self, limit: usize) -> Vec<AuditEntry>;
+    /// Deployment and logbook as a file that the unit signs with its identity.
+    fn statement(&self, by: &PersonName) -> Result<Vec<u8>, Refused>;
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

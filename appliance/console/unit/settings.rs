@@ -1,6 +1,27 @@
 use jiff::Timestamp;
 
 use super::certificates::CertificateView;
+use super::{NetworkView, Refused};
+use crate::network::Change;
+use crate::words::PersonName;
+
+/// Configuration and network, which are tried before they are kept.
+pub trait Setup {
+    fn configuration(&self) -> Configuration;
+    /// Until when the present configuration is on trial; None where it is not.
+    fn trial_until(&self) -> Option<Timestamp>;
+    /// Has the unit start anew with this text, on trial; where the console will listen then.
+    fn try_configuration(&self, text: &str, by: &PersonName) -> Result<String, Refused>;
+    /// Ends the trial: the configuration stays, or the unit starts anew with the old one.
+    fn decide_trial(&self, keep: bool, by: &PersonName) -> Result<(), Refused>;
+    fn network(&self) -> NetworkView;
+    /// Until when a change of network or time is on trial; None where none is.
+    fn network_trial_until(&self) -> Option<Timestamp>;
+    /// Has a change tried; on trial once this returns.
+    fn try_network(&self, change: Change, by: &PersonName) -> Result<(), Refused>;
+    /// Ends the trial: the change stays, or is taken back.
+    fn decide_network(&self, keep: bool, by: &PersonName) -> Result<(), Refused>;
+}
 
 /// What the unit runs with, and what it shows to others.
 #[derive(Debug, Clone)]

@@ -1,7 +1,17 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::words::RecordId;
+use super::{AlertView, PictureKind};
+use crate::words::{PersonName, RecordId};
+
+/// What the unit still holds of its records.
+pub trait Storing {
+    fn records(&self) -> Records;
+    /// An alert as it is stored until the server has it; None once it is purged.
+    fn stored_alert(&self, record: RecordId) -> Option<AlertView>;
+    /// A picture that is stored with it, as JPEG.
+    fn stored_picture(&self, record: RecordId, kind: PictureKind, by: &PersonName) -> Option<Vec<u8>>;
+}
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Records {

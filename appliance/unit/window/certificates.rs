@@ -1,12 +1,57 @@
 //! The unit's certificate, authorities and requests as the console shows them.
 
+use super::{Window, bundle};
 use crate::console;
-use crate::console::{AttemptState, ByWhom, CertificateView, Certificates, RequestView};
+use crate::console::{
+    AttemptState, BundleSent, BundleView, ByWhom, CertificateView, Certificates, Identifying, Refused,
+    RequestView,
+};
 use crate::delivery::tls::{CertificateFacts, Credentials, Pem, TlsError};
-use crate::enroll::{InUse, Origin};
+use crate::enroll::{InUse, Offer, Origin};
 use crate::unit::renewal::{Attempt, Outcome, Renewal, Stage};
+use crate::words::PersonName;
 
-pub fn show(renewal: &Renewal) -> Certificates {
+impl Identifying for Window {
+    fn certificates(&self) -> Certificates {
+        show(&self.renewal)
+    }
+
+    fn request_certificate(&self, by: &PersonName) -> Result<(), Refused> {
+        self.renewal.request(by).map(|_| ())
+    }
+
+    fn withdraw_request(&self, by: &PersonName) -> Result<(), Refused> {
+        self.renewal.withdraw(by)
+    }
+
+    fn install_certificate(&self, offer: &Offer, by: &PersonName) -> Result<(), Refused> {
+        self.renewal.install(offer, by).map(|_| ())
+    }
+
+    fn look_into_bundle(&self, sent: &BundleSent) -> Result<BundleView, Refused> {
+        Ok(self.bundles()?.plan(sent)?.view)
+    }
+
+    fn take_bundle(&self, sent: &BundleSent, by: &PersonName) -> Result<(), Refused> {
+        let bundles = self.bundles()?;
+        let plan = bundles.plan(sent)?;
+        bundles.take(plan, by)
+    }
+}
+
+impl Window {
+    fn bundles(&self) -> Result<bundle::Hands, Refused> {
+        Ok(bundle::Hands {
+            settings: self.settings()?.clone(),
+            renewal: self.renewal.clone(),
+            audit: self.audit.clone(),
+            state_dir: self.saved.folder().to_owned(),
+            now: self.clock.now().wall,
+        })
+    }
+}
+
+fn show(renewal: &Renewal) -> Certificates {
     let InUseNow { present, authorities } = match in_use(&renewal.in_use) {
         Ok(now) => now,
         Err(error) => return Certificates { trouble: Some(format!("{error}.")), ..without(renewal) },
