@@ -96,9 +96,6 @@ impl Vault {
     /// Keeps everybody else off the records until what it gives is dropped; waits for them first.
     pub fn enter(&mut self) -> Result<Entered, VaultError> {
         let entered = self.ledger.enter()?;
-        // A book that expiry has replaced or removed meanwhile has no name any more: read anew.
-        let has_name = |file: &File| file.metadata().is_ok_and(|facts| facts.nlink() > 0);
-        self.days.retain(|_, day| day.books.values().all(|(file, _)| has_name(file)));
         // Ids come day and night.
         self.make_room()?;
         Ok(entered)
@@ -115,13 +112,14 @@ impl Vault {
         let day = self.day(unit, event.id)?;
         let path = day.folder.join(book.file_name());
         let fault = |source| VaultError::Disk { path: path.clone(), source };
-        let is_new = !path.exists();
-        let (file, known) = match day.books.entry(book) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(book::open(&path).map_err(fault)?)
-            }
-        };
+        // One that expiry has replaced or removed meanwhile has no name any more.
+        let has_name = |file: &File| file.metadata().is_ok_and(|facts| facts.nlink() > 0);
+        let open = day.books.get(&book).is_some_and(|(file, _)| has_name(file));
+        let is_new = !open && !path.exists();
+        if !open {
+            day.books.insert(book, book::open(&path).map_err(fault)?);
+        }
+        let (file, known) = day.books.get_mut(&book).expect("it was just put there");
         let novelty = match known.get(&event.id) {
             Some(known) if *known == digest => return Ok(Novelty::Known),
             Some(_) => Novelty::Replaced,
@@ -210,12 +208,11 @@ impl Vault {
         let day_folder = self.folder.join(day_of(id));
         let folder = day_folder.join(unit.as_str());
         self.uses += 1;
+        if !folder.exists() {
+            fs::create_dir_all(&folder).map_err(VaultError::disk(&folder))?;
+            self.unsynced.extend([self.folder.clone(), day_folder]);
+        }
         if !self.days.contains_key(&folder) {
-            if !folder.exists() {
-                fs::create_dir_all(&folder)
-                    .map_err(|source| VaultError::Disk { path: folder.clone(), source })?;
-                self.unsynced.extend([self.folder.clone(), day_folder]);
-            }
             self.make_room()?;
             let (books, dirty) = (BTreeMap::new(), BTreeSet::new());
             self.days.insert(folder.clone(), Day { folder: folder.clone(), used: 0, books, dirty });
