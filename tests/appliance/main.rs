@@ -2,6 +2,7 @@
 //! manager that listens, a person at the console; each of them killed and brought back.
 
 mod accounts;
+mod among_many;
 mod audit;
 mod canary;
 mod certificates;
