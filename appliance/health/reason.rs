@@ -37,6 +37,7 @@ pub enum Reason {
     CertificateExpiring,
     CertificateExpired,
     CertificateLeft,
+    RosterRests,
     TooHot,
     YieldLow,
     NothingPasses,
@@ -189,6 +190,7 @@ impl Reason {
             Self::CertificateLeft => {
                 "A new certificate or authority did not work, and the unit went back to the one before."
             }
+            Self::RosterRests => "Nobody of the department's roster may sign in at the unit.",
             Self::TooHot => "The device is too hot.",
             Self::YieldLow => {
                 "Far fewer plates are read than is usual at this hour, though as much moves as ever."
@@ -277,6 +279,7 @@ impl Reason {
             Self::CertificateLeft => {
                 "Read why on the Certificates page, and have the authority or the broker mended; this is told for a day."
             }
+            Self::RosterRests => "Sign and publish a new roster (`milepost roster`).",
             Self::TooHot => "Shade the unit and check its fan.",
             Self::YieldLow => {
                 "Clean the window, then look at the Aim page: does the camera still see the lane, and sharply?"

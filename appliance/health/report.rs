@@ -292,6 +292,7 @@ pub struct Facts<'a> {
     pub broker: &'a BrokerReport,
     pub device: &'a DeviceFacts,
     pub place: &'a PlaceReport,
+    pub roster: Option<&'a RosterReport>,
 }
 
 impl Facts<'_> {
@@ -324,6 +325,9 @@ impl Facts<'_> {
                 find(Reason::CertificateExpiring, format!("{days} days left"));
             }
             _ => {}
+        }
+        if let Some(why) = self.roster.and_then(|roster| roster.rests.clone()) {
+            find(Reason::RosterRests, why);
         }
         findings
     }

@@ -57,7 +57,8 @@ fn at_its_place() -> PlaceReport {
 fn reasons(cameras: &[CameraReport], lists: &[ListSummary], days_left: i64) -> Vec<Reason> {
     let broker = BrokerReport { connected: true, fault: None, certificate_days_left: Some(days_left) };
     let (device, place, records) = (sound_device(), at_its_place(), RecordReport::default());
-    let facts = Facts { cameras, lists, records: &records, broker: &broker, device: &device, place: &place };
+    let (records, broker, device, place) = (&records, &broker, &device, &place);
+    let facts = Facts { cameras, lists, records, broker, device, place, roster: None };
     facts.findings(&Config::default()).into_iter().map(|finding| finding.reason).collect()
 }
 
@@ -97,7 +98,8 @@ fn of_device(device: &DeviceFacts, place: &PlaceReport) -> Vec<Reason> {
     let cameras = [camera("a", true)];
     let broker = BrokerReport { connected: true, ..BrokerReport::default() };
     let records = RecordReport::default();
-    let facts = Facts { cameras: &cameras, lists: &[], records: &records, broker: &broker, device, place };
+    let (records, broker) = (&records, &broker);
+    let facts = Facts { cameras: &cameras, lists: &[], records, broker, device, place, roster: None };
     let config = Config { supply_low_v: Some(11.0), ..Config::default() };
     facts.findings(&config).into_iter().map(|finding| finding.reason).collect()
 }

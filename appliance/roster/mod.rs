@@ -84,6 +84,9 @@ pub struct RosterReport {
     pub age_s: Option<u64>,
     /// Whether its people may sign in: it is neither over nor older than one that the unit has held.
     pub counts: bool,
+    /// Why they may not, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests: Option<String>,
 }
 
 impl Rosters {
@@ -161,12 +164,14 @@ impl Rosters {
     pub fn report(&self, date: Timestamp) -> Option<RosterReport> {
         let held = self.memory.held().map(|held| &held.roster);
         let age = |issued: Timestamp| date.duration_since(issued).as_secs().max(0).unsigned_abs();
+        let rests = self.rests(date);
         Some(RosterReport {
             roster: self.name()?.clone(),
             version: held.map(|roster| roster.version),
             issued: held.map(|roster| roster.issued),
             age_s: held.map(|roster| age(roster.issued)),
-            counts: held.is_some() && self.rests(date).is_none(),
+            counts: held.is_some() && rests.is_none(),
+            rests,
         })
     }
 

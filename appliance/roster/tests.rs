@@ -154,6 +154,8 @@ fn an_end_that_is_given_ends_it() {
     assert_eq!(rosters.in_force(expires - SignedDuration::from_secs(1)).unwrap().view.rests, None);
     let over = rosters.in_force(expires).unwrap();
     assert!(over.view.rests.unwrap().contains("2026-06-01T13:00:00Z") && over.members.len() == 1);
+    let report = rosters.report(expires).unwrap();
+    assert!(!report.counts && report.rests.unwrap().contains("must sign a new one"), "health hears why");
 }
 
 #[test]

@@ -91,6 +91,7 @@ impl Health {
             broker: &report.broker,
             device: &report.device,
             place: &report.place,
+            roster: None,
         };
         let mut findings = facts.findings(&self.config);
         let moved = now.troubles.contains(&Trouble::CameraMoved);

@@ -181,6 +181,7 @@ impl Guard {
             broker: &report.broker,
             device: &report.device,
             place: &report.place,
+            roster: report.roster.as_ref(),
         };
         let mut findings = facts.findings(&self.config);
         for (camera, report) in self.cameras.iter().zip(&report.cameras) {

@@ -210,6 +210,11 @@ impl Orders {
                 snapshot: Some(snapshot.clone()),
                 ..Answer::of(format!("The picture of {} is on its way.", snapshot.camera))
             }),
+            // The program starts anew for it, which would take the network back before anybody could keep it.
+            Act::RollBackConfiguration {} if self.window.network_trial_until().is_some() => Err(
+                "Another network is on trial at the console: send it again once that is kept or taken back."
+                    .to_owned(),
+            ),
             Act::RollBackConfiguration {} => match self.roll_back.start(&mut self.commands, &command, &by) {
                 Ok(digest) => {
                     let what =
