@@ -14,7 +14,7 @@ use super::roll_back::RollBack;
 use super::window::Window;
 use crate::audit::{Audit, Event, Who};
 use crate::command::{Act, Command, CommandResult, Commands, Judgement, Outcome, Snapshot};
-use crate::console::{Aiming, LivePicture};
+use crate::console::{Aiming, LivePicture, Setup};
 use crate::crypto::Digest;
 use crate::delivery::{Delivery, Inbound};
 use crate::enroll::Statement;
