@@ -1,7 +1,7 @@
 //! What the console asks of the unit it stands in, and nothing of how the unit knows.
 //!
-//! Owns the questions, a trait for each of what people come for ([`Unit`] is all of them), and the plain answers. Whoever wires the rooms implements it; a test
-//! puts a twin in its place.
+//! Owns the questions, a trait for each of what people come for ([`Unit`] is all of them), and the plain answers. Whoever
+//! wires the rooms implements it; a test puts a twin in its place.
 
 mod access;
 mod aims;
