@@ -195,6 +195,8 @@ pub fn live(folder: &Path) -> ! {
 fn drain(records: &Records) -> ! {
     loop {
         if held(records) == 0 {
+            // Counted out before its files go: the sweep waits for the purge that is under way.
+            records.sweep().unwrap();
             say([Told::Empty]);
         }
         std::thread::sleep(Duration::from_millis(20));
