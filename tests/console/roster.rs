@@ -34,7 +34,7 @@ fn what_waits_for_news_ends_with_the_session_and_others_wait_on() {
     let mut member = site.client();
     assert_eq!(member.sign_in(MEMBER, &code.to_string()).status, 303);
     let mut other = site.signed_in(OFFICER);
-    let newest = crate::lock(&site.unit.alerts)[0].alert.id;
+    let newest = crate::twin::lock(&site.unit.alerts)[0].alert.id;
     let path = format!("/alerts/news?after={newest}");
     let [hers, theirs] = [member.clone(), other.clone()].map(|mut client| {
         let path = path.clone();
@@ -61,7 +61,7 @@ fn the_accounts_page_shows_whose_accounts_they_are_and_leaves_the_departments_al
         page.contains("patrol, version 12, ") && page.contains("From the department, 0 recovery"),
         "{page}"
     );
-    let change = |client: &mut crate::Client, what| {
+    let change = |client: &mut crate::client::Client, what| {
         client.post("/accounts/change", &[("name", MEMBER), ("change", what)])
     };
     for what in ["disable", "enable", "reset"] {
