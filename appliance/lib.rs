@@ -27,6 +27,7 @@ pub mod record;
 pub mod roster;
 pub mod simulate;
 pub mod system;
+pub mod unenrolled;
 pub mod unit;
 pub mod vision;
 pub mod words;

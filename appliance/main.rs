@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use milepost::commands::in_full;
 use milepost::commands::{
-    apply_network, audit, check, command, demo, enroll, fleet, hotlist, read, receive, recover, roster, run,
-    simulate,
+    apply_enrolment, apply_network, audit, check, command, demo, enroll, fleet, hotlist, read, receive,
+    recover, roster, run, simulate,
 };
 use milepost::crypto::Module;
 use milepost::delivery::tls;
@@ -38,6 +38,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Enroll(enroll::EnrollArgs),
     Audit(audit::AuditArgs),
+    ApplyEnrolment(apply_enrolment::Args),
     ApplyNetwork(apply_network::Args),
     Recover(recover::Args),
 }
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Enroll(args) => enroll::run(args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => args.run(),
+        Command::ApplyEnrolment(args) => apply_enrolment::run(&args).map(|()| ExitCode::SUCCESS),
         Command::ApplyNetwork(args) => apply_network::run(&args),
         Command::Recover(args) => recover::run(&args).map(|()| ExitCode::SUCCESS),
     };

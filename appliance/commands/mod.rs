@@ -1,5 +1,6 @@
 //! The subcommands of `milepost`, one module each: arguments and what they do.
 
+pub mod apply_enrolment;
 pub mod apply_network;
 pub mod audit;
 pub mod check;

@@ -10,6 +10,7 @@ use super::run::unit_key;
 use crate::config::Config;
 use crate::console::{self, Recovery};
 use crate::enroll::Keys;
+use crate::unenrolled;
 use crate::words::PersonName;
 
 /// Let somebody in again who forgot everything: a one-time code for an administrator (on the unit itself, as root)
@@ -28,20 +29,27 @@ pub struct Args {
     /// The unit's configuration
     #[arg(long, short, default_value = "/etc/milepost/milepost.toml", value_name = "FILE")]
     config: PathBuf,
+    /// What a unit goes by that is not enrolled yet
+    #[arg(long, default_value = "/usr/share/milepost/unenrolled.toml", value_name = "FILE")]
+    unenrolled: PathBuf,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     ensure!(!args.reason.trim().is_empty(), "give a --reason: it stands in the audit log");
-    let config = Config::load(&args.config)?;
-    let key = match config.unit.key_file {
-        Some(_) => unit_key(&config)?,
+    let config = args.config.exists().then(|| Config::load(&args.config)).transpose()?;
+    let key = match &config {
+        Some(config) if config.unit.key_file.is_some() => unit_key(config)?,
         // Lent to the service alone; root has it decrypted.
-        None => Keys::of_this_machine(args.config.parent().unwrap_or(Path::new(".")))
+        _ => Keys::of_this_machine(args.config.parent().unwrap_or(Path::new(".")))
             .unit_key()
             .context("the unit key cannot be read")?
-            .context("there is no unit key: `milepost enroll request` makes it")?,
+            .context("there is no unit key: the unit makes it at its first start")?,
     };
-    let folder = console::folder(&config.unit.state_dir);
+    let state_dir = match config {
+        Some(config) => config.unit.state_dir,
+        None => unenrolled::Config::load(&args.unenrolled)?.unit.state_dir,
+    };
+    let folder = console::folder(&state_dir);
     become_owner_of(&folder)?;
     let code = Recovery::lay(&folder, &key, &args.by, args.reason.trim(), Timestamp::now())?;
     println!("one-time code   {code}");

@@ -15,7 +15,8 @@ use tracing::{error, info, warn};
 use crate::config::{Config, Source};
 use crate::crypto::{Module, UnitKey};
 use crate::delivery::tls;
-use crate::system::{ServiceManager, log};
+use crate::system::{ServiceManager, SystemClock, log};
+use crate::unenrolled::{self, Own, Unenrolled};
 use crate::unit::{Again, Settings, Unit};
 
 /// Run the appliance: what systemd starts
@@ -27,6 +28,10 @@ pub struct Args {
     /// The unit's configuration; config/milepost.toml of the source explains every field
     #[arg(long, short, default_value = "/etc/milepost/milepost.toml", value_name = "FILE")]
     config: PathBuf,
+    /// What a unit goes by that is not enrolled, so that there is no configuration yet: it then serves a console that takes
+    /// one; config/unenrolled.toml of the source explains it
+    #[arg(long, value_name = "FILE")]
+    unenrolled: Option<PathBuf>,
     /// Try the change that was proposed at the console; the program starts itself so
     #[arg(long, hide = true)]
     trial: bool,
@@ -34,6 +39,13 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let where_logged = log::start("info");
+    if let Some(file) = &args.unenrolled {
+        let config = unenrolled::Config::load(file)?;
+        if !become_unit(args, &config)? {
+            return Ok(ExitCode::SUCCESS);
+        }
+        unenrolled::forget(&config.unit.state_dir);
+    }
     let (source, config) = Source::open(&args.config, args.trial)?;
     let key = unit_key(&config)?;
     let on_trial = source.on_trial;
@@ -76,6 +88,57 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Serves the console of a box that is no unit yet. Whether it is one now, so that this program may go on as the unit; else it ends,
+/// and systemd has installed what was handed in before it starts the next.
+fn become_unit(args: &Args, config: &unenrolled::Config) -> anyhow::Result<bool> {
+    let lent = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    while !args.config.exists() {
+        let own = match &lent {
+            Some(lent) => Own::lent(lent, &args.config)?,
+            None => Own::files(&args.config, config)?,
+        };
+        // Handed in before the power was cut.
+        if args.config.exists() {
+            break;
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let handed_in = runtime.block_on(wait_for_enrolment(config, own))?;
+        if !handed_in || lent.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether something was handed in; else the program was told to stop.
+async fn wait_for_enrolment(config: &unenrolled::Config, own: Own) -> anyhow::Result<bool> {
+    let mut console = Unenrolled::start(config, own, Arc::new(SystemClock::new()))?;
+    if let Some(code) = console.take_first_code() {
+        info!(%code, address = %console.address(), "sign in to the console with this one-time code");
+    }
+    let manager = ServiceManager::from_environment();
+    manager.ready();
+    manager.status(&format!("Not enrolled: not in service. Enrol it at https://{}", console.address()));
+    info!("not enrolled: the console waits for what makes a unit of this");
+    let feed = async {
+        loop {
+            manager.alive();
+            tokio::time::sleep(manager.watchdog_interval().unwrap_or(Duration::MAX)).await;
+        }
+    };
+    let handed_in = tokio::select! {
+        told = until_told_to_stop() => told.map(|()| false)?,
+        () = console.handed_in() => true,
+        () = feed => unreachable!("it never ends"),
+    };
+    info!(handed_in, "stopping");
+    if !handed_in {
+        manager.stopping();
+    }
+    console.stop().await;
+    Ok(handed_in)
+}
+
 /// Waits until a person has another configuration tried, or a trial ends unkept.
 async fn until_again(settings: &Settings) -> Again {
     let mut again = settings.again();
@@ -103,6 +166,9 @@ fn start_anew(args: &Args, again: Again) -> anyhow::Error {
     };
     let mut command = Command::new(program);
     command.arg("run").arg("--config").arg(&args.config);
+    if let Some(file) = &args.unenrolled {
+        command.arg("--unenrolled").arg(file);
+    }
     if again == Again::OnTrial {
         command.arg("--trial");
     }

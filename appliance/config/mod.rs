@@ -4,6 +4,7 @@
 //! keys and passwords are files of their own, or systemd credentials.
 
 mod mistake;
+mod own_files;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub use mistake::{ConfigError, Mistake, parse};
+pub use own_files::keep_own_files;
 pub use source::Source;
 
 /// The configuration that teaches: every field with its meaning, default, and when to change it.

@@ -6,12 +6,11 @@ use tracing::warn;
 
 use super::accounts::OneTimeCode;
 use crate::system::write_durably;
-use crate::words::UnitId;
 
 const NAME: &str = "label.txt";
 
 /// Writes `label.txt`. A unit without it works; the journal says the same.
-pub fn write(folder: &Path, unit: &UnitId, address: &str, fingerprint: &str, code: &OneTimeCode) {
+pub fn write(folder: &Path, unit: &str, address: &str, fingerprint: &str, code: &OneTimeCode) {
     let text = format!(
         "Milepost unit   {unit}\nconsole         https://{address}\none-time code   {code}\n\
          certificate     SHA-256 {fingerprint}\n"

@@ -16,7 +16,7 @@ pub(crate) mod api;
 pub(crate) mod certificate;
 mod desk;
 pub(crate) mod gate;
-mod label;
+pub(crate) mod label;
 mod live;
 pub(crate) mod logbook;
 mod looks;
@@ -168,7 +168,9 @@ impl Console {
         let desk = Arc::new(Desk::new(unit, reception.clone()));
         let port = Port::open(listen, identity, routes::router(routes::table(), &reception, desk));
         match &first_code {
-            Some(code) => label::write(folder, &name, &port.address().to_string(), port.fingerprint(), code),
+            Some(code) => {
+                label::write(folder, name.as_str(), &port.address().to_string(), port.fingerprint(), code)
+            }
             None => label::remove(folder),
         }
         Ok(Self { port, first_code, admission })

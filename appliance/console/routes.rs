@@ -72,7 +72,7 @@ pub struct Route<S = Arc<Desk>> {
 
 pub const EVERYONE: Allowed = Allowed::Roles(&Role::ALL);
 const OFFICERS: Allowed = Allowed::Roles(&[Role::Officer, Role::Administrator]);
-const TECHNICIANS: Allowed = Allowed::Roles(&[Role::Technician, Role::Administrator]);
+pub const TECHNICIANS: Allowed = Allowed::Roles(&[Role::Technician, Role::Administrator]);
 pub const ADMINISTRATORS: Allowed = Allowed::Roles(&[Role::Administrator]);
 
 /// In the order of the navigation.

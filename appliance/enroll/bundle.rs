@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::identity::{EnrollError, Installed, install};
+use super::enrolment::Enrolment;
+use super::identity::{EnrollError, Installed};
 use super::in_use::Offer;
-use super::keys::{Keys, Secret};
+use super::keys::Keys;
 use crate::config::{self, Config, Mistake};
 use crate::crypto::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey, hex, sha256};
 use crate::system::write_durably;
@@ -26,27 +27,28 @@ const MEMORY: &str = "bundle.json";
 const PURPOSE: &str = "enrolment 1";
 
 /// A bundle and what the unit remembers of it are a few kilobytes; past this it is something else.
-const LARGEST: u64 = 1024 * 1024;
+pub(super) const LARGEST: u64 = 1024 * 1024;
 
 /// What a department gives to one unit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
-    unit: UnitId,
+    pub(super) unit: UnitId,
     issued: Timestamp,
     /// From then on nobody can use it any more.
     expires: Timestamp,
     /// PEM; over the key that the unit made.
-    certificate: String,
+    pub(super) certificate: String,
     /// PEM; signed the certificate, and the broker's.
-    authority: String,
+    pub(super) authority: String,
     /// The whole of milepost.toml: broker, lists and their keys, receivers, policy.
-    configuration: String,
+    pub(super) configuration: String,
 }
 
 /// Which bundle a unit was given last.
-#[derive(Debug, Serialize, Deserialize)]
-struct Given {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Given {
     issued: Timestamp,
     digest: String,
 }
@@ -140,7 +142,7 @@ impl Bundle {
 pub struct OpenedBundle {
     pub bundle: Bundle,
     pub signed_by: KeyId,
-    given: Given,
+    pub(super) given: Given,
 }
 
 impl OpenedBundle {
@@ -179,12 +181,17 @@ impl OpenedBundle {
 
     /// From now on an older one is refused.
     pub fn remember(&self, folder: &Path) -> Result<(), BundleError> {
-        let memory = folder.join(MEMORY);
-        write(&memory, &serde_json::to_string(&self.given).expect("plain data"))
+        self.given.remember(folder)
     }
 }
 
-/// Opens a bundle and makes this box the unit that it names: certificate and authority as by [`install`], and
+impl Given {
+    pub(super) fn remember(&self, folder: &Path) -> Result<(), BundleError> {
+        write(&folder.join(MEMORY), &serde_json::to_string(self).expect("plain data"))
+    }
+}
+
+/// Opens a bundle and makes this box the unit that it names: certificate and authority as by [`install`](super::install), and
 /// `milepost.toml` in the same folder. The same bundle may be applied again, as after a power cut; an older one is refused, and so
 /// is one for another unit.
 pub fn apply(
@@ -196,32 +203,11 @@ pub fn apply(
     let opened = OpenedBundle::open(&read(file)?, trusted, now)?;
     let folder = keys.folder();
     opened.is_newest(&[folder.to_owned()])?;
-    let bundle = &opened.bundle;
-
-    let key = keys.path(Secret::Identity);
-    if !key.exists() {
-        return Err(BundleError::OtherUnit(EnrollError::NoRequest { key }));
-    }
-
-    let [certificate, authority] = ["offered.pem", "offered-authority.pem"].map(|name| folder.join(name));
-    write(&certificate, &bundle.certificate)?;
-    write(&authority, &bundle.authority)?;
-    let installed = install(keys, &bundle.unit, &certificate, &authority, now);
-    for offered in [&certificate, &authority] {
-        std::fs::remove_file(offered)
-            .map_err(|source| BundleError::Write { path: offered.clone(), source })?;
-    }
-    let installed = installed.map_err(|error| match error {
-        EnrollError::OtherKey { .. } => BundleError::OtherUnit(error),
-        other => other.into(),
-    })?;
-    write(&folder.join("milepost.toml"), &bundle.configuration)?;
-    opened.remember(folder)?;
-    Ok(installed)
+    Enrolment::from(&opened).install(keys, &folder.join("milepost.toml"), now)
 }
 
 /// A file that is no secret.
-fn write(path: &Path, text: &str) -> Result<(), BundleError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), BundleError> {
     write_durably(path, text.as_bytes())
         .and_then(|()| readable(path))
         .map_err(|source| BundleError::Write { path: path.into(), source })

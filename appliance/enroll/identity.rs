@@ -1,12 +1,11 @@
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rcgen::{CertificateParams, DnType, KeyPair};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 
@@ -53,25 +52,29 @@ pub fn request(keys: &Keys, unit: &UnitId) -> Result<PathBuf, EnrollError> {
     if installed.exists() {
         return Err(EnrollError::Exists { path: installed });
     }
-    let key = match read(keys, Secret::Identity)? {
-        Some(pem) => KeyPair::from_pem(&String::from_utf8_lossy(&pem))?,
-        None => {
-            let key = KeyPair::generate()?;
-            keep(keys, Secret::Identity, key.serialize_pem().as_bytes())?;
-            key
-        }
-    };
-    if read(keys, Secret::Seal)?.is_none() {
-        keep(keys, Secret::Seal, UnitKey::generate().as_bytes())?;
-    }
+    make_keys(keys)?;
+    let key = read(keys, Secret::Identity)?
+        .ok_or_else(|| EnrollError::NoRequest { key: keys.path(Secret::Identity) })?;
+    let key = KeyPair::from_pem(&String::from_utf8_lossy(&key))?;
     let pem = request_for(&key, unit)?;
     let request_path = keys.folder().join("unit.csr");
     replace(&request_path, pem.as_bytes())?;
     Ok(request_path)
 }
 
+/// Makes those of the unit's two keys that are not there yet.
+pub fn make_keys(keys: &Keys) -> Result<(), EnrollError> {
+    if read(keys, Secret::Identity)?.is_none() {
+        keep(keys, Secret::Identity, KeyPair::generate()?.serialize_pem().as_bytes())?;
+    }
+    if read(keys, Secret::Seal)?.is_none() {
+        keep(keys, Secret::Seal, UnitKey::generate().as_bytes())?;
+    }
+    Ok(())
+}
+
 /// The certificate request (PEM) for this key, in the unit's name.
-pub(super) fn request_for(key: &KeyPair, unit: &UnitId) -> Result<String, rcgen::Error> {
+pub fn request_for(key: &KeyPair, unit: &UnitId) -> Result<String, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, unit.as_str());
@@ -97,30 +100,47 @@ pub fn install(
     authority: &Path,
     now: Timestamp,
 ) -> Result<Installed, EnrollError> {
-    let key_path = keys.path(Secret::Identity);
-    let offered = Pem::load(certificate)?;
-    let (chain, facts) = (offered.certificates()?, offered.facts()?);
+    let name = keys.path(Secret::Identity);
+    let text = read(keys, Secret::Identity)?.ok_or_else(|| EnrollError::NoRequest { key: name.clone() })?;
+    let (certificate, authority) = (Pem::load(certificate)?, Pem::load(authority)?);
+    let facts = judge(unit, &Pem { name, text }, &certificate, &authority, now)?;
+    install_judged(keys, &certificate, &authority, facts)
+}
+
+/// Checks what the authority signed, and that it belongs to this key; what the certificate says.
+pub(super) fn judge(
+    unit: &UnitId,
+    key: &Pem,
+    certificate: &Pem,
+    authority: &Pem,
+    now: Timestamp,
+) -> Result<CertificateFacts, EnrollError> {
+    let (chain, facts) = (certificate.certificates()?, certificate.facts()?);
     if facts.common_name.as_deref() != Some(unit.as_str()) {
         return Err(EnrollError::OtherName { found: facts.common_name, expected: unit.clone() });
     }
     if now < facts.not_before || now > facts.not_after {
         return Err(EnrollError::Dates { from: facts.not_before, to: facts.not_after, now });
     }
-    let key =
-        read(keys, Secret::Identity)?.ok_or_else(|| EnrollError::NoRequest { key: key_path.clone() })?;
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| TlsError::NoKey { path: key_path.clone() })?;
-    CertifiedKey::from_der(chain.clone(), key, &tls::provider())
-        .map_err(|_| EnrollError::OtherKey { certificate: certificate.into(), key: key_path })?;
-    judge_chain(&chain, &Pem::load(authority)?, now)?;
+    CertifiedKey::from_der(chain.clone(), key.private_key()?, &tls::provider()).map_err(|_| {
+        EnrollError::OtherKey { certificate: certificate.name.clone(), key: key.name.clone() }
+    })?;
+    judge_chain(&chain, authority, now)?;
+    Ok(facts)
+}
 
+/// Writes what was judged beside the keys.
+pub(super) fn install_judged(
+    keys: &Keys,
+    certificate: &Pem,
+    authority: &Pem,
+    facts: CertificateFacts,
+) -> Result<Installed, EnrollError> {
     let [certificate_path, authority_path] =
         ["unit.pem", "authority.pem"].map(|name| keys.folder().join(name));
     let installed = Installed { facts, certificate: certificate_path, authority: authority_path };
-    for (from, to) in [(authority, &installed.authority), (certificate, &installed.certificate)] {
-        let bytes = std::fs::read(from)
-            .map_err(|error| TlsError::Read { path: from.into(), reason: error.to_string() })?;
-        replace(to, &bytes)?;
-    }
+    replace(&installed.authority, &authority.text)?;
+    replace(&installed.certificate, &certificate.text)?;
     Ok(installed)
 }
 
@@ -139,28 +159,35 @@ pub(super) fn judge_chain(
     Ok(())
 }
 
-/// Writes a file that must not exist yet, and syncs it.
+/// Writes a file that must not exist yet, whole or not at all.
 pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    match path.exists() {
+        true => Err(std::io::ErrorKind::AlreadyExists.into()),
+        false => write_whole(path, bytes, mode),
+    }
 }
 
-/// Replaces a file as a whole: whoever reads it finds the old one or the new one, also after a power cut.
+/// Whoever reads it finds the file that was there before or the new one, also after a power cut.
+fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    // Whatever the mask of whoever installs: the service that reads it is not root.
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), EnrollError> {
-    let write = || -> std::io::Result<()> {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        match std::fs::remove_file(&beside) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => write_new(&beside, bytes, 0o644)?,
-        }
-        std::fs::rename(&beside, path)?;
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().map_err(|source| EnrollError::Write { path: path.into(), source })
+    write_whole(path, bytes, 0o644).map_err(|source| EnrollError::Write { path: path.into(), source })
 }
 
 #[cfg(test)]
@@ -205,7 +232,6 @@ mod tests {
         assert_eq!(installed.facts.common_name.as_deref(), Some("north-7"));
         let key = desk.folder.path().join("unit.key");
         tls::client_config(&installed.authority, &installed.certificate, &key).unwrap();
-        use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(matches!(request(&desk.keys(), &desk.unit), Err(EnrollError::Exists { .. })));
     }

@@ -6,6 +6,7 @@
 
 mod authority;
 mod bundle;
+mod enrolment;
 mod identity;
 mod in_use;
 mod keys;
@@ -13,7 +14,8 @@ mod statement;
 
 pub use authority::{Authority, IssueError, Issued};
 pub use bundle::{Bundle, BundleError, FLEET_KEYS, OpenedBundle, apply, trusted_by};
-pub use identity::{EnrollError, Installed, install, request};
+pub use enrolment::{Enrolment, Judged, settle};
+pub use identity::{EnrollError, Installed, install, make_keys, request, request_for};
 pub use in_use::{
     Accepted, InUse, InUseError, Offer, OfferError, Origin, Requested, STANDS, Trial, Verdict, WITHIN,
 };

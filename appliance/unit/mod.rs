@@ -14,19 +14,19 @@ mod evidence;
 mod guard;
 mod history;
 mod inbound;
-mod integrity;
+pub(crate) mod integrity;
 mod live;
 mod manual;
 mod muster;
 mod news;
-mod opening;
+pub(crate) mod opening;
 mod orders;
 mod place;
 mod pulse;
 mod read_record;
 mod renewal;
 mod roll_back;
-mod saved;
+pub(crate) mod saved;
 mod sight;
 mod tally;
 mod window;
@@ -158,7 +158,7 @@ impl Unit {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let stop = Arc::new(AtomicBool::new(false));
         let folder = config.unit.state_dir.as_path();
-        make_private(folder)?;
+        make_private(folder).map_err(|source| StartError::StateDir { path: folder.into(), source })?;
         let saved = Arc::new(Saved::new(folder, key));
         let (news, _) = broadcast::channel(NEWS_WAITING);
         let (tally, board) = (Arc::new(Tally::default()), Arc::new(Board::default()));
@@ -483,8 +483,8 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-fn make_private(folder: &Path) -> Result<(), StartError> {
+/// For its owner alone.
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|source| StartError::StateDir { path: folder.into(), source })
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

@@ -34,6 +34,7 @@ mod site;
 mod small_disk;
 #[path = "../support/mod.rs"]
 mod support;
+mod unenrolled;
 
 /// Not a test: the process in which the camera serves.
 #[test]

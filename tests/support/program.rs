@@ -43,15 +43,22 @@ pub struct Appliance {
 impl Appliance {
     /// Starts it in `folder`, which holds `milepost.toml`.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[], None)
+    }
+
+    /// The same with more arguments, and with these credentials as systemd lends them.
+    pub fn start_with(folder: &Path, arguments: &[&str], credentials: Option<&Path>) -> Self {
         let socket = folder.join("notify.sock");
         let _ = std::fs::remove_file(&socket);
         let notify = UnixDatagram::bind(&socket).unwrap();
         notify.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_milepost"))
             .args(["run", "--config", "milepost.toml"])
+            .args(arguments)
             .current_dir(folder)
             .env("NOTIFY_SOCKET", socket)
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
+            .envs(credentials.map(|folder| ("CREDENTIALS_DIRECTORY", folder)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -95,6 +102,16 @@ impl Appliance {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.said());
             self.has_told(line)
         });
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ends(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("it ends by itself", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
     }
 
     fn has_told(&self, line: &str) -> bool {

@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{BundleSent, BundleView, Refused};
+use crate::delivery::tls::CertificateFacts;
 use crate::enroll::Offer;
 use crate::words::PersonName;
 
@@ -42,6 +43,18 @@ pub struct CertificateView {
     pub until: Timestamp,
     /// SHA-256, hexadecimal.
     pub fingerprint: String,
+}
+
+impl From<CertificateFacts> for CertificateView {
+    fn from(facts: CertificateFacts) -> Self {
+        Self {
+            name: facts.common_name.unwrap_or_else(|| facts.issuer.clone()),
+            issuer: facts.issuer,
+            from: facts.not_before,
+            until: facts.not_after,
+            fingerprint: facts.fingerprint,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -59,7 +59,7 @@ impl Hands {
             Ok(accepted) => {
                 let authorities = certificates::views(&accepted.identity.authority);
                 let authorities = authorities.map_err(|error| Refused(sentence(error)))?;
-                (Some(certificates::view(accepted.facts)), authorities, Some(offer))
+                (Some(accepted.facts.into()), authorities, Some(offer))
             }
             Err(OfferError::Same) => (None, Vec::new(), None),
             Err(error) => return Err(Refused(sentence(error))),

@@ -6,7 +6,7 @@ use crate::console::{
     AttemptState, BundleSent, BundleView, ByWhom, CertificateView, Certificates, Identifying, Refused,
     RequestView,
 };
-use crate::delivery::tls::{CertificateFacts, Credentials, Pem, TlsError};
+use crate::delivery::tls::{Credentials, Pem, TlsError};
 use crate::enroll::{InUse, Offer, Origin};
 use crate::unit::renewal::{Attempt, Outcome, Renewal, Stage};
 use crate::words::PersonName;
@@ -66,12 +66,12 @@ struct InUseNow {
 
 fn in_use(in_use: &InUse) -> Result<InUseNow, TlsError> {
     let identity = in_use.identity()?;
-    let present = view(identity.certificate.facts()?);
+    let present = identity.certificate.facts()?.into();
     Ok(InUseNow { present, authorities: views(&identity.authority)? })
 }
 
 pub fn views(pem: &Pem) -> Result<Vec<CertificateView>, TlsError> {
-    Ok(pem.facts_of_all()?.into_iter().map(view).collect())
+    Ok(pem.facts_of_all()?.into_iter().map(CertificateView::from).collect())
 }
 
 /// What is known without the certificate.
@@ -90,16 +90,6 @@ fn without(renewal: &Renewal) -> Certificates {
             at: asked.at,
         }),
         last: renewal.last().as_ref().map(attempt),
-    }
-}
-
-pub fn view(facts: CertificateFacts) -> CertificateView {
-    CertificateView {
-        name: facts.common_name.unwrap_or_else(|| facts.issuer.clone()),
-        issuer: facts.issuer,
-        from: facts.not_before,
-        until: facts.not_after,
-        fingerprint: facts.fingerprint,
     }
 }
 
@@ -122,6 +112,6 @@ fn attempt(last: &Attempt) -> console::Attempt {
             (state, outcome.sentence())
         }
     };
-    let certificate = view(last.certificate.clone());
+    let certificate = last.certificate.clone().into();
     console::Attempt { certificate, by: last.by.clone(), at: last.at, state, said }
 }

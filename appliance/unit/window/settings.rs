@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::differences::{differences, keep_own_files};
-use crate::config::{Config, Source};
+use super::differences::differences;
+use crate::config::{Config, Source, keep_own_files};
 use crate::console::{FieldChange, Refused};
 use crate::delivery::tls;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Window;
 use super::settings::Settings;
-use super::{Window, certificates};
 use crate::audit::{Event, Who};
-use crate::console::{Configuration, NetworkView, Refused, Setup};
+use crate::console::{CertificateView, Configuration, NetworkView, Refused, Setup};
 use crate::crypto::Digest;
 use crate::delivery::tls::Credentials;
 use crate::network::Change;
@@ -27,7 +27,7 @@ impl Setup for Window {
             former: self.settings.as_ref().and_then(|settings| settings.former()).map(str::to_owned),
             trial_until: self.trial_until(),
             clock: clock.to_owned(),
-            certificate: facts.map(certificates::view).map_err(sentence),
+            certificate: facts.map(CertificateView::from).map_err(sentence),
         }
     }
 

@@ -33,6 +33,9 @@ do_install() {
     ${S}/systemd/install ${D}
     install -d ${D}${bindir}
     install -m 0755 ${B}/target/${CARGO_TARGET_SUBDIR}/${BPN} ${D}${bindir}/
+    if [ -n "${MILEPOST_CONSOLE}" ]; then
+        sed -i 's|^#listen = .*|listen = "${MILEPOST_CONSOLE}"|' ${D}${datadir}/milepost/unenrolled.toml
+    fi
 }
 
 SYSTEMD_SERVICE:${PN} = "\
