@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::differences::differences;
 use crate::config::{Config, Source, keep_own_files};
 use crate::console::{FieldChange, Refused};
-use crate::delivery::tls;
+use crate::delivery::{Broker, tls};
 
 /// What the program is to start anew with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,10 +149,16 @@ impl Settings {
         TcpListener::bind((listen.ip(), 0)).map_err(|error| {
             Refused(format!("No interface of this unit has the address {}: {error}.", listen.ip()))
         })?;
-        let broker = &proposed.delivery.broker;
-        let [authority, certificate, key] =
-            [&broker.authority, &broker.certificate, &broker.key].map(|file| tls::locate(file));
-        tls::client_config(&authority, &certificate, &key).map_err(|error| Refused(format!("{error}.")))?;
+        let files = |config: &Config| {
+            let Broker { authority, certificate, key, .. } = &config.delivery.broker;
+            [authority, certificate, key].map(|file| tls::locate(file))
+        };
+        let [authority, certificate, key] = files(proposed);
+        // What was put in at the console counts for as long as these stay what they are, whether they can be read or not.
+        if files(&self.running) != [authority.clone(), certificate.clone(), key.clone()] {
+            tls::client_config(&authority, &certificate, &key)
+                .map_err(|error| Refused(format!("{error}.")))?;
+        }
         Ok(())
     }
 
@@ -177,5 +183,26 @@ impl Settings {
 
     fn lock(&self) -> MutexGuard<'_, Option<Timestamp>> {
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_whose_certificate_was_put_in_at_the_console_is_configured_without_the_installed_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("milepost.toml");
+        let text = format!(
+            "[unit]\nid = \"unit-1\"\nstate_dir = {:?}\n[[camera]]\nsource = \"scene:traffic\"\n[console]\nlock_min = 31\n",
+            folder.path()
+        );
+        std::fs::write(&file, &text).unwrap();
+        let (source, running) = Source::open(&file, false).unwrap();
+        let settings = Settings::new(source, running, Timestamp::now());
+        settings.propose(&text.replace("31", "32")).unwrap();
+        let elsewhere = format!("{text}[delivery.broker]\ncertificate = \"/nowhere/unit.pem\"\n");
+        assert!(settings.propose(&elsewhere).is_err_and(|refused| refused.0.contains("cannot be read")));
     }
 }
