@@ -73,6 +73,37 @@ fn pages_fit_a_telephone_and_a_desk_by_day_and_by_night() {
 }
 
 #[test]
+fn an_administrators_pages_fold_behind_a_button_on_a_telephone() {
+    let site = Site::peopled();
+    let address = format!("https://{}", site.console.address());
+    let mut browser = Browser::start();
+    browser.wear_session_of(&site.signed_in(ADMINISTRATOR), &address);
+    let shown = "getComputedStyle(document.getElementById('pages')).display !== 'none'";
+    browser.look_like(1280, "light");
+    browser.open(&format!("{address}/network"));
+    assert_eq!(browser.evaluate(shown), true, "a desk has room for them");
+
+    browser.look_like(360, "light");
+    browser.open(&format!("{address}/network"));
+    assert_eq!(browser.evaluate(shown), false);
+    let height = browser.evaluate("document.querySelector('header').getBoundingClientRect().height");
+    assert!(height.as_f64().unwrap() < 100.0, "the head of the page takes {height} px");
+    browser.evaluate("document.querySelector('nav button').focus(); true");
+    browser.press("Enter");
+    browser.wait_for(shown);
+    assert_eq!(browser.evaluate("document.querySelector('nav [aria-current]').textContent"), "Network");
+    assert_eq!(browser.barriers(), Vec::<String>::new());
+    browser.picture(&album().join("pages-360-light.png"));
+    browser.press("Escape");
+    browser.wait_for(&format!("!({shown})"));
+    browser.click("nav button");
+    browser.wait_for(shown);
+    browser.click("nav a[href='/audit']");
+    browser.wait_for("location.pathname === '/audit'");
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
 fn a_person_signs_in_through_the_form() {
     let site = Site::peopled();
     let address = format!("https://{}", site.console.address());

@@ -136,8 +136,16 @@ impl Browser {
     }
 
     pub fn press(&mut self, key: &str) {
+        // What the browser itself does at a key goes by these.
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            _ => (0, ""),
+        };
         for kind in ["keyDown", "keyUp"] {
-            self.ask("Input.dispatchKeyEvent", json!({"type": kind, "key": key, "code": key}));
+            let event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+            self.ask("Input.dispatchKeyEvent", event);
         }
     }
 
