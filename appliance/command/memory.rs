@@ -9,15 +9,15 @@
 //! has forgotten what came since, and the copy has not.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::message::{Command, CommandRefusal};
 use super::result::CommandResult;
-use crate::crypto::{Digest, Letter, LetterError, SealKey, UnitKey};
-use crate::system::{ClockStatus, write_durably};
+use crate::crypto::{Digest, Letter, LetterError, SealedFile, SealedFileError, UnitKey};
+use crate::system::ClockStatus;
 use crate::words::{PersonName, RecordId};
 
 const ON_DISK: &[u8] = b"commands 1";
@@ -25,20 +25,8 @@ const AT_THE_BROKER: &[u8] = b"commands at the broker 1";
 /// Commands that are still good. A person sends a few a day.
 const MOST: usize = 1000;
 
-/// The memory of commands cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandStoreError {
-    #[error("{} cannot be read: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{} cannot be written: {source}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
-    #[error("{} is damaged, or was written with another unit key", path.display())]
-    Damaged { path: PathBuf },
-}
-
 pub struct Memory {
-    path: PathBuf,
-    seal: SealKey,
+    file: SealedFile<Known>,
     known: Known,
 }
 
@@ -75,17 +63,10 @@ pub struct OverRestart {
 }
 
 impl Memory {
-    pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, CommandStoreError> {
-        let path = folder.join("commands");
-        let seal = key.derive("commands");
-        let known = match std::fs::read(&path) {
-            Ok(sealed) => seal
-                .open_json(ON_DISK, &sealed)
-                .ok_or_else(|| CommandStoreError::Damaged { path: path.clone() })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Known::default(),
-            Err(source) => return Err(CommandStoreError::Read { path, source }),
-        };
-        Ok(Self { path, seal, known })
+    pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, SealedFileError> {
+        let file = SealedFile::new(folder.join("commands"), key.derive("commands"), ON_DISK);
+        let known = file.read()?.unwrap_or_default();
+        Ok(Self { file, known })
     }
 
     /// None for a command that never came; `Some(None)` for one whose result is not known.
@@ -118,11 +99,7 @@ impl Memory {
         Ok(self.write(known)?)
     }
 
-    pub fn keep_result(
-        &mut self,
-        command: &Command,
-        result: &CommandResult,
-    ) -> Result<(), CommandStoreError> {
+    pub fn keep_result(&mut self, command: &Command, result: &CommandResult) -> Result<(), SealedFileError> {
         let mut known = self.known.clone();
         let seen = Seen { result: Some(result.clone()), ..Seen::at(command.expires) };
         known.seen.insert(command.nonce, seen);
@@ -130,7 +107,7 @@ impl Memory {
     }
 
     /// Notes that the result of this command comes after a restart.
-    pub fn leave_open(&mut self, over_restart: OverRestart) -> Result<(), CommandStoreError> {
+    pub fn leave_open(&mut self, over_restart: OverRestart) -> Result<(), SealedFileError> {
         let mut known = self.known.clone();
         let command = &over_restart.command;
         let (nonce, expires) = (command.nonce, command.expires);
@@ -145,12 +122,12 @@ impl Memory {
     pub fn for_the_broker(&self) -> Vec<u8> {
         let seen = self.known.seen.iter();
         let seen = seen.map(|(nonce, seen)| (*nonce, Seen::at(seen.expires))).collect();
-        seal(&self.seal, AT_THE_BROKER, &Known { seen, ..self.known })
+        self.file.key().seal_json(AT_THE_BROKER, &Known { seen, ..self.known })
     }
 
     /// False if what the broker kept does not open.
-    pub fn recall(&mut self, kept: &[u8]) -> Result<bool, CommandStoreError> {
-        let Some(kept) = self.seal.open_json::<Known>(AT_THE_BROKER, kept) else { return Ok(false) };
+    pub fn recall(&mut self, kept: &[u8]) -> Result<bool, SealedFileError> {
+        let Some(kept) = self.file.key().open_json::<Known>(AT_THE_BROKER, kept) else { return Ok(false) };
         let mut known = self.known.clone();
         known.floor = known.floor.max(kept.floor);
         known.newest = known.newest.max(kept.newest);
@@ -165,10 +142,8 @@ impl Memory {
         Ok(true)
     }
 
-    fn write(&mut self, known: Known) -> Result<(), CommandStoreError> {
-        let sealed = seal(&self.seal, ON_DISK, &known);
-        let write = |source| CommandStoreError::Write { path: self.path.clone(), source };
-        write_durably(&self.path, &sealed).map_err(write)?;
+    fn write(&mut self, known: Known) -> Result<(), SealedFileError> {
+        self.file.write(&known)?;
         self.known = known;
         Ok(())
     }
@@ -188,8 +163,4 @@ impl Known {
             self.seen.retain(|_, seen| seen.expires > over || seen.over_restart.is_some());
         }
     }
-}
-
-fn seal(key: &SealKey, context: &[u8], known: &Known) -> Vec<u8> {
-    key.seal(context, &serde_json::to_vec(known).expect("nonces and times are plain data"))
 }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Commander;
 use crate::console::Role;
-use crate::crypto::{Letter, LetterError, SignatureError, VerifyingKey};
+use crate::crypto::{Letter, LetterError, SealedFileError, SignatureError, VerifyingKey};
 use crate::enroll::Offer;
 use crate::hotlist::Text;
 use crate::words::{CameraId, PersonName, RecordId, UnitId};
@@ -67,7 +67,7 @@ pub enum CommandRefusal {
     #[error("too many commands are still good; wait until some have expired")]
     TooMany,
     #[error("it could not be noted, and so was not carried out: {0}")]
-    NotNoted(#[from] super::CommandStoreError),
+    NotNoted(#[from] SealedFileError),
 }
 
 impl Act {

@@ -21,11 +21,11 @@ use std::path::Path;
 use jiff::Timestamp;
 
 pub use config::{Commander, Config};
-pub use memory::{CommandStoreError, Memory, OverRestart};
+pub use memory::{Memory, OverRestart};
 pub use message::{Act, Command, CommandRefusal};
 pub use result::{CommandResult, Outcome, Snapshot};
 
-use crate::crypto::UnitKey;
+use crate::crypto::{SealedFileError, UnitKey};
 use crate::system::ClockStatus;
 use crate::words::{PersonName, UnitId, sentence};
 
@@ -53,7 +53,7 @@ impl Commands {
         key: &UnitKey,
         unit: UnitId,
         config: &Config,
-    ) -> Result<Self, CommandStoreError> {
+    ) -> Result<Self, SealedFileError> {
         Ok(Self { unit, people: config.people.clone(), memory: Memory::open(folder, key)? })
     }
 
@@ -85,13 +85,13 @@ impl Commands {
     }
 
     /// Keeps the result, so that the same message is answered alike.
-    pub fn done(&mut self, command: &Command, result: &CommandResult) -> Result<(), CommandStoreError> {
+    pub fn done(&mut self, command: &Command, result: &CommandResult) -> Result<(), SealedFileError> {
         self.memory.keep_result(command, result)
     }
 
     /// Notes that the result of this command comes after the program has started anew: until then nothing is known of it
     /// but that, and it was not cut off.
-    pub fn leave_open(&mut self, over_restart: OverRestart) -> Result<(), CommandStoreError> {
+    pub fn leave_open(&mut self, over_restart: OverRestart) -> Result<(), SealedFileError> {
         self.memory.leave_open(over_restart)
     }
 
@@ -106,7 +106,7 @@ impl Commands {
     }
 
     /// Takes what the broker kept. False if it does not open.
-    pub fn recall(&mut self, kept: &[u8]) -> Result<bool, CommandStoreError> {
+    pub fn recall(&mut self, kept: &[u8]) -> Result<bool, SealedFileError> {
         self.memory.recall(kept)
     }
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::console::Role;
-use crate::crypto::{Letter, LetterError, SigningKey};
+use crate::crypto::{Letter, LetterError, SealedFileError, SigningKey};
 use crate::hotlist::Text;
 
 fn now() -> Timestamp {
@@ -213,7 +213,7 @@ fn a_damaged_memory_is_told() {
     let post = Post::new();
     std::fs::write(post.folder.path().join("commands"), b"{}").unwrap();
     let opened = Commands::open(post.folder.path(), &post.key, north(), &Config::default());
-    assert!(matches!(opened, Err(CommandStoreError::Damaged { .. })));
+    assert!(matches!(opened, Err(SealedFileError::Damaged { .. })));
 }
 
 proptest! {

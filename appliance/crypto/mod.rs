@@ -7,6 +7,7 @@ mod digest;
 mod letter;
 mod module;
 mod people;
+mod sealed_file;
 mod sealing;
 mod signing;
 
@@ -14,6 +15,7 @@ pub use digest::Digest;
 pub use letter::{Letter, LetterError};
 pub use module::{Module, ModuleError};
 pub use people::{GivenTwice, one_key_each};
+pub use sealed_file::{SealedFile, SealedFileError};
 pub use sealing::{SealError, SealKey, UnitKey};
 pub use signing::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey};
 

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::random;
@@ -103,6 +104,11 @@ impl SealKey {
         let length = plain.len();
         buffer.truncate(length);
         Ok(buffer)
+    }
+
+    /// Seals a value as JSON.
+    pub fn seal_json<T: Serialize>(&self, context: &[u8], value: &T) -> Vec<u8> {
+        self.seal(context, &serde_json::to_vec(value).expect("what is sealed is plain data with string keys"))
     }
 
     /// What was sealed as JSON; None where it does not open, or is not what is expected.

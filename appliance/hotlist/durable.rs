@@ -1,16 +1,9 @@
-//! Files that survive a power cut, whole.
+//! What sled writes, brought to the disk for certain.
 
 use std::fs::{self, File};
 use std::path::Path;
 
 use super::refusal::StoreError;
-use crate::system::write_durably;
-
-/// Replaces a file: after a power cut at any instant it holds the old bytes or the new, never a mixture,
-/// and once this has returned, the new.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    write_durably(path, bytes).map_err(StoreError::file(path))
-}
 
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::file(folder))

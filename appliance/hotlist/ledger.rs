@@ -5,16 +5,15 @@
 //! for ever, whatever becomes of the edition itself.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::durable;
 use super::matching::ListVersion;
 use super::message::Manifest;
 use super::refusal::StoreError;
-use crate::crypto::{Digest, KeyId, SealKey, UnitKey};
+use crate::crypto::{Digest, KeyId, SealedFile, UnitKey};
 use crate::words::ListName;
 
 const CONTEXT: &[u8] = b"hot list ledger 1";
@@ -60,25 +59,15 @@ impl Current {
 }
 
 pub struct Ledger {
-    path: PathBuf,
-    seal: SealKey,
+    file: SealedFile<BTreeMap<ListName, Line>>,
     lines: BTreeMap<ListName, Line>,
 }
 
 impl Ledger {
     pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, StoreError> {
-        let path = folder.join("ledger");
-        let seal = key.derive("hot list ledger");
-        let lines = match std::fs::read(&path) {
-            Ok(sealed) => {
-                let damaged = || StoreError::Damaged(path.display().to_string());
-                let json = seal.open(CONTEXT, &sealed).map_err(|_| damaged())?;
-                serde_json::from_slice(&json).map_err(|_| damaged())?
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(StoreError::file(&path)(error)),
-        };
-        Ok(Self { path, seal, lines })
+        let file = SealedFile::new(folder.join("ledger"), key.derive("hot list ledger"), CONTEXT);
+        let lines = file.read()?.unwrap_or_default();
+        Ok(Self { file, lines })
     }
 
     pub fn line(&self, list: &ListName) -> Line {
@@ -115,8 +104,7 @@ impl Ledger {
     fn write(&mut self, list: &ListName, line: Line) -> Result<(), StoreError> {
         let mut lines = self.lines.clone();
         lines.insert(list.clone(), line);
-        let json = serde_json::to_vec(&lines).expect("the ledger is plain data with string keys");
-        durable::replace(&self.path, &self.seal.seal(CONTEXT, &json))?;
+        self.file.write(&lines)?;
         self.lines = lines;
         Ok(())
     }

@@ -6,14 +6,13 @@
 //! then the entry matches as it was.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::config::MANUAL_LIST;
-use super::durable;
 use super::entry::Entry;
 use super::listed::Listed;
 use super::manual_entry::{
@@ -22,7 +21,7 @@ use super::manual_entry::{
 use super::matching::{ListVersion, Lookup};
 use super::refusal::StoreError;
 use super::text::Text;
-use crate::crypto::{SealKey, UnitKey};
+use crate::crypto::{SealedFile, UnitKey};
 use crate::words::{ListName, PersonName, Plate, RecordId};
 
 /// Entries stay to be seen for this long after their end.
@@ -33,8 +32,7 @@ type Entries = BTreeMap<RecordId, ManualEntry>;
 
 #[derive(Clone)]
 pub struct Manual {
-    path: PathBuf,
-    seal: Arc<SealKey>,
+    file: Arc<SealedFile<Entries>>,
     remind_before: SignedDuration,
     version: ListVersion,
     in_force: u64,
@@ -85,22 +83,12 @@ pub struct ManualSummary {
 
 impl Manual {
     pub fn open(folder: &Path, key: &UnitKey, remind_before: SignedDuration) -> Result<Self, StoreError> {
-        let path = folder.join("manual");
-        let seal = key.derive("hot list manual entries");
-        let entries = match std::fs::read(&path) {
-            Ok(sealed) => {
-                let damaged = || StoreError::Damaged(path.display().to_string());
-                let json = seal.open(CONTEXT, &sealed).map_err(|_| damaged())?;
-                serde_json::from_slice(&json).map_err(|_| damaged())?
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(StoreError::file(&path)(error)),
-        };
+        let file = SealedFile::new(folder.join("manual"), key.derive("hot list manual entries"), CONTEXT);
+        let entries = file.read()?.unwrap_or_default();
         let list = ListName::parse(MANUAL_LIST).expect("the constant is a list's name");
         let version = ListVersion { list, version: 0, issued: Timestamp::UNIX_EPOCH };
         let mut manual = Self {
-            path,
-            seal: Arc::new(seal),
+            file: Arc::new(file),
             remind_before,
             version,
             in_force: 0,
@@ -341,8 +329,7 @@ impl Manual {
     }
 
     fn store(&mut self, entries: Entries) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(&entries).expect("manual entries are plain data with string keys");
-        durable::replace(&self.path, &self.seal.seal(CONTEXT, &json))?;
+        self.file.write(&entries)?;
         self.put_in_force(entries);
         Ok(())
     }

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::crypto::SignatureError;
+use crate::crypto::{SealedFileError, SignatureError};
 use crate::words::ListName;
 
 /// Why an update, or a part of it, was refused. The list in force stays in force.
@@ -107,6 +107,17 @@ pub enum StoreError {
     Sled(#[from] sled::Error),
     #[error("{0} is damaged, or was written with another unit key")]
     Damaged(String),
+}
+
+impl From<SealedFileError> for StoreError {
+    fn from(error: SealedFileError) -> Self {
+        match error {
+            SealedFileError::Read { path, source } | SealedFileError::Write { path, source } => {
+                Self::File { path, source }
+            }
+            SealedFileError::Damaged { path } => Self::Damaged(path.display().to_string()),
+        }
+    }
 }
 
 impl StoreError {

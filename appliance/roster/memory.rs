@@ -5,29 +5,17 @@
 //! forgotten them, and the broker has not.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::message::Roster;
-use crate::crypto::{KeyId, SealKey, UnitKey};
-use crate::system::write_durably;
+use crate::crypto::{KeyId, SealedFile, SealedFileError, UnitKey};
 use crate::words::RosterName;
 
 const ON_DISK: &[u8] = b"roster 1";
 const AT_THE_BROKER: &[u8] = b"rosters at the broker 1";
-
-/// The memory of rosters cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RosterStoreError {
-    #[error("{} cannot be read: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{} cannot be written: {source}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
-    #[error("{} is damaged, or was written with another unit key", path.display())]
-    Damaged { path: PathBuf },
-}
 
 /// A roster that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +27,7 @@ pub struct Held {
 }
 
 pub(super) struct Memory {
-    path: PathBuf,
-    seal: SealKey,
+    file: SealedFile<Known>,
     known: Known,
 }
 
@@ -53,17 +40,10 @@ struct Known {
 }
 
 impl Memory {
-    pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, RosterStoreError> {
-        let path = folder.join("roster");
-        let seal = key.derive("roster");
-        let known = match std::fs::read(&path) {
-            Ok(sealed) => seal
-                .open_json(ON_DISK, &sealed)
-                .ok_or_else(|| RosterStoreError::Damaged { path: path.clone() })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Known::default(),
-            Err(source) => return Err(RosterStoreError::Read { path, source }),
-        };
-        Ok(Self { path, seal, known })
+    pub fn open(folder: &Path, key: &UnitKey) -> Result<Self, SealedFileError> {
+        let file = SealedFile::new(folder.join("roster"), key.derive("roster"), ON_DISK);
+        let known = file.read()?.unwrap_or_default();
+        Ok(Self { file, known })
     }
 
     pub fn held(&self) -> Option<&Held> {
@@ -76,25 +56,24 @@ impl Memory {
     }
 
     /// Held from now on, also where the disk takes no writes: then until a restart.
-    pub fn hold(&mut self, held: Held) -> Result<(), RosterStoreError> {
+    pub fn hold(&mut self, held: Held) -> Result<(), SealedFileError> {
         self.raise(&held.roster.roster.clone(), held.roster.version);
         self.known.held = Some(held);
         self.write()
     }
 
-    pub fn let_go(&mut self) -> Result<(), RosterStoreError> {
+    pub fn let_go(&mut self) -> Result<(), SealedFileError> {
         self.known.held = None;
         self.write()
     }
 
     pub fn for_the_broker(&self) -> Vec<u8> {
-        let json = serde_json::to_vec(&self.known.highest).expect("names and numbers are plain data");
-        self.seal.seal(AT_THE_BROKER, &json)
+        self.file.key().seal_json(AT_THE_BROKER, &self.known.highest)
     }
 
     /// Whether it says more than was known; None if what the broker kept does not open.
     pub fn recall(&mut self, kept: &[u8]) -> Option<bool> {
-        let kept: BTreeMap<RosterName, u64> = self.seal.open_json(AT_THE_BROKER, kept)?;
+        let kept: BTreeMap<RosterName, u64> = self.file.key().open_json(AT_THE_BROKER, kept)?;
         let before = self.known.highest.clone();
         kept.iter().for_each(|(roster, seen)| self.raise(roster, *seen));
         let more = self.known.highest != before;
@@ -109,9 +88,7 @@ impl Memory {
         *highest = seen.max(*highest);
     }
 
-    fn write(&self) -> Result<(), RosterStoreError> {
-        let json = serde_json::to_vec(&self.known).expect("a roster is plain data with string keys");
-        let write = |source| RosterStoreError::Write { path: self.path.clone(), source };
-        write_durably(&self.path, &self.seal.seal(ON_DISK, &json)).map_err(write)
+    fn write(&self) -> Result<(), SealedFileError> {
+        self.file.write(&self.known)
     }
 }

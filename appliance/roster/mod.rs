@@ -25,11 +25,11 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 pub use config::Config;
-pub use memory::{Held, RosterStoreError};
+pub use memory::Held;
 pub use message::{PEOPLE_MAX, Roster, RosterError};
 
 use crate::console::{self, RosterView};
-use crate::crypto::{SignatureError, UnitKey};
+use crate::crypto::{SealedFileError, SignatureError, UnitKey};
 use crate::words::RosterName;
 use memory::Memory;
 
@@ -65,7 +65,7 @@ pub enum RosterRefusal {
 #[derive(Debug)]
 pub enum Judgement {
     /// It counts from now on; with the error, only until a restart.
-    Taken(Option<RosterStoreError>),
+    Taken(Option<SealedFileError>),
     /// It is the one that is held.
     Known,
 }
@@ -90,7 +90,7 @@ pub struct RosterReport {
 }
 
 impl Rosters {
-    pub fn open(folder: &Path, key: &UnitKey, config: Option<&Config>) -> Result<Self, RosterStoreError> {
+    pub fn open(folder: &Path, key: &UnitKey, config: Option<&Config>) -> Result<Self, SealedFileError> {
         let mut memory = Memory::open(folder, key)?;
         let trusted = |held: &Held| config.is_some_and(|config| config.trusts(&held.roster.roster, &held.by));
         if memory.held().is_some_and(|held| !trusted(held)) {

@@ -2,7 +2,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::console::{GivenSecret, Member, OneTimeCode, Role};
-use crate::crypto::SigningKey;
+use crate::crypto::{SealedFileError, SigningKey};
 use crate::words::PersonName;
 
 fn now() -> Timestamp {
@@ -170,5 +170,5 @@ fn another_configuration_lets_go_of_what_it_does_not_trust() {
     assert!(Rosters::open(post.folder.path(), &post.key, None).unwrap().report(now()).is_none());
     std::fs::write(post.folder.path().join("roster"), b"{}").unwrap();
     let damaged = Rosters::open(post.folder.path(), &post.key, None);
-    assert!(matches!(damaged, Err(RosterStoreError::Damaged { .. })));
+    assert!(matches!(damaged, Err(SealedFileError::Damaged { .. })));
 }

@@ -13,14 +13,14 @@ use super::duty::Duty;
 use super::opening;
 use super::saved::{KeptState, Saved, SavedError};
 use crate::audit::{Audit, Event, Who};
-use crate::command::{self, CommandStoreError, Commands};
+use crate::command::{self, Commands};
 use crate::config::Config;
 use crate::console::{self, Accounts, AccountsFound, OneTimeCode, Past};
-use crate::crypto::UnitKey;
+use crate::crypto::{SealedFileError, UnitKey};
 use crate::enroll::{InUse, InUseError};
 use crate::health::{Damage, Kept, Reason};
 use crate::hotlist::{self, Hotlist, StoreError, Updates};
-use crate::roster::{self, RosterStoreError, Rosters};
+use crate::roster::{self, Rosters};
 use crate::words::UnitId;
 
 /// The service state from before the start. `ran_before`: the audit log has entries, so there must be one.
@@ -114,19 +114,35 @@ pub fn lists(
 pub fn commands(
     folder: &Path,
     key: &UnitKey,
-    unit: UnitId,
+    unit: &UnitId,
     config: &command::Config,
-) -> Result<(Commands, Option<Damage>), CommandStoreError> {
-    match Commands::open(folder, key, unit.clone(), config) {
-        Err(CommandStoreError::Damaged { path }) => {
+) -> Result<(Commands, Option<Damage>), SealedFileError> {
+    open_or_begin_anew("the memory of commands", || Commands::open(folder, key, unit.clone(), config))
+}
+
+/// The roster that is held; one that does not open is set aside, and comes again from the broker, which also knows its
+/// version.
+pub fn rosters(
+    folder: &Path,
+    key: &UnitKey,
+    config: Option<&roster::Config>,
+) -> Result<(Rosters, Option<Damage>), SealedFileError> {
+    open_or_begin_anew("the roster", || Rosters::open(folder, key, config))
+}
+
+fn open_or_begin_anew<T>(
+    what: &str,
+    open: impl Fn() -> Result<T, SealedFileError>,
+) -> Result<(T, Option<Damage>), SealedFileError> {
+    match open() {
+        Err(SealedFileError::Damaged { path }) => {
             let aside = path.with_extension("damaged");
-            let write = |source| CommandStoreError::Write { path: path.clone(), source };
+            let write = |source| SealedFileError::Write { path: path.clone(), source };
             std::fs::rename(&path, &aside).map_err(write)?;
-            let detail = format!("the memory of commands does not open; kept as {}", aside.display());
-            let damage = Damage { reason: Reason::StateDamaged, detail };
-            Ok((Commands::open(folder, key, unit, config)?, Some(damage)))
+            let detail = format!("{what} does not open; kept as {}", aside.display());
+            Ok((open()?, Some(Damage { reason: Reason::StateDamaged, detail })))
         }
-        opened => opened.map(|commands| (commands, None)),
+        opened => opened.map(|opened| (opened, None)),
     }
 }
 
@@ -148,26 +164,6 @@ pub fn identity(
         let detail = format!("{} does not open; kept as {}", path.display(), aside.display());
         warn!(detail, "the installed certificate counts");
         damage = Some(Damage { reason: Reason::StateDamaged, detail });
-    }
-}
-
-/// The roster that is held; one that does not open is set aside, and comes again from the broker, which also knows its
-/// version.
-pub fn rosters(
-    folder: &Path,
-    key: &UnitKey,
-    config: Option<&roster::Config>,
-) -> Result<(Rosters, Option<Damage>), RosterStoreError> {
-    match Rosters::open(folder, key, config) {
-        Err(RosterStoreError::Damaged { path }) => {
-            let aside = path.with_extension("damaged");
-            let write = |source| RosterStoreError::Write { path: path.clone(), source };
-            std::fs::rename(&path, &aside).map_err(write)?;
-            let detail = format!("the roster does not open; kept as {}", aside.display());
-            let damage = Damage { reason: Reason::StateDamaged, detail };
-            Ok((Rosters::open(folder, key, config)?, Some(damage)))
-        }
-        opened => opened.map(|rosters| (rosters, None)),
     }
 }
 

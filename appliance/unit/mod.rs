@@ -46,7 +46,7 @@ use crate::audit::{Audit, AuditError, Event, Who};
 use crate::capture::{Capture, ViewAngle};
 use crate::config::{Config, ConfigError};
 use crate::console::{self, Console, Refused};
-use crate::crypto::{SealError, UnitKey};
+use crate::crypto::{SealError, SealedFileError, UnitKey};
 use crate::delivery::{Delivery, DeliveryError};
 use crate::health::{CameraWatch, Service, Timing, YieldWatch};
 use crate::record::{Counter, RecordError, Records};
@@ -126,11 +126,9 @@ pub enum StartError {
     #[error("the hot lists cannot be opened: {0}")]
     Hotlist(#[from] crate::hotlist::StoreError),
     #[error(transparent)]
-    Commands(#[from] crate::command::CommandStoreError),
+    Sealed(#[from] SealedFileError),
     #[error(transparent)]
     Identity(#[from] crate::enroll::InUseError),
-    #[error(transparent)]
-    Rosters(#[from] crate::roster::RosterStoreError),
     #[error(transparent)]
     Vision(#[from] VisionError),
     #[error(transparent)]
@@ -185,8 +183,7 @@ impl Unit {
         let (hotlist, updates, list_damage) = integrity::lists(&folder.join("lists"), key, &config.hotlist)?;
         canary::drop_left_behind(&records);
 
-        let (commands, command_damage) =
-            integrity::commands(folder, key, config.unit.id.clone(), &config.command)?;
+        let (commands, command_damage) = integrity::commands(folder, key, &config.unit.id, &config.command)?;
         let (rosters, roster_damage) = integrity::rosters(folder, key, config.roster.as_ref())?;
         let (in_use, identity_damage) = integrity::identity(folder, key, &config)?;
         let in_use = Arc::new(in_use);
