@@ -5,6 +5,9 @@
 //! `make kill-test` kills the unit a thousand times and leaves the figures in the summary of `make bench`; `make test` kills
 //! it a few dozen times.
 
+#[allow(dead_code, reason = "the benchmarks wait for it")]
+#[path = "../support/receiver.rs"]
+mod receiver;
 #[path = "../benches/support/summary.rs"]
 mod summary;
 #[path = "../support/mod.rs"]
@@ -14,13 +17,13 @@ mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use milepost::audit::{Audit, verify};
-use milepost::crypto::{Digest, SigningKey, UnitKey, random};
+use milepost::crypto::{Digest, UnitKey, VerifyingKey, random};
 use milepost::system::{RealDisk, SystemClock};
 use milepost::words::RecordId;
+use receiver::Receiver;
 use support::Mosquitto;
 use unit::{Life, Told};
 
@@ -113,7 +116,7 @@ impl Ledger {
 
     /// Counts every record at both ends.
     fn judge(&self, world: &World) -> Figures {
-        let vault = vault::read(&world.vault);
+        let vault = vault::read(world.receiver.folder());
         let arrived = |(id, digest): &(&RecordId, &Digest)| {
             vault.records.get(*id).is_some_and(|copies| copies.iter().all(|copy| copy == *digest))
         };
@@ -136,9 +139,8 @@ impl Ledger {
 /// The unit's folder, the broker and the receiver.
 struct World {
     folder: tempfile::TempDir,
-    vault: PathBuf,
     broker: Mosquitto,
-    receiver: Child,
+    receiver: Receiver,
     broker_kills: u32,
     receiver_kills: u32,
 }
@@ -147,15 +149,12 @@ impl World {
     fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let broker = Mosquitto::unheard();
-        let receipts = SigningKey::generate();
-        receipts.save(&folder.path().join("receipts.key")).unwrap();
         let unit = folder.path().join("unit");
         std::fs::create_dir(&unit).unwrap();
         std::fs::write(unit.join("unit.key"), UnitKey::generate().as_bytes()).unwrap();
-        std::fs::write(unit.join("delivery.toml"), delivery(&broker, &receipts)).unwrap();
-        let vault = folder.path().join("vault");
-        let receiver = receive(folder.path(), &vault, &broker);
-        Self { folder, vault, broker, receiver, broker_kills: 0, receiver_kills: 0 }
+        let (receiver, receipts) = Receiver::start(folder.path(), &broker);
+        std::fs::write(unit.join("delivery.toml"), delivery(&broker, receipts)).unwrap();
+        Self { folder, broker, receiver, broker_kills: 0, receiver_kills: 0 }
     }
 
     fn unit(&self) -> PathBuf {
@@ -179,10 +178,9 @@ impl World {
                 self.broker_kills += 1;
             }
             _ if whom % RECEIVER_TOO == 1 => {
-                self.receiver.kill().unwrap();
+                self.receiver.kill();
                 ledger.note(&life.kill());
-                self.receiver.wait().unwrap();
-                self.receiver = receive(self.folder.path(), &self.vault, &self.broker);
+                self.receiver.restart(&self.broker);
                 self.receiver_kills += 1;
             }
             _ => ledger.note(&life.kill()),
@@ -226,48 +224,14 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.receiver.kill();
-        let _ = self.receiver.wait();
-    }
-}
-
 /// The unit's side of the link, as a configuration file has it.
-fn delivery(broker: &Mosquitto, receipts: &SigningKey) -> String {
+fn delivery(broker: &Mosquitto, receipts: VerifyingKey) -> String {
     let client = broker.client(unit::NAME);
     format!(
         "receivers = [\"{}\"]\nreceipt_timeout_s = 1\nbatch_wait_ms = 20\n\
          [broker]\nport = {}\nauthority = {:?}\ncertificate = {:?}\nkey = {:?}\nretry_max_s = 1\n",
-        receipts.verifying_key(),
-        client.port,
-        client.authority,
-        client.certificate,
-        client.key
+        receipts, client.port, client.authority, client.certificate, client.key
     )
-}
-
-/// `milepost receive`, the program.
-fn receive(folder: &Path, vault: &Path, broker: &Mosquitto) -> Child {
-    let client = broker.client("receiver");
-    Command::new(env!("CARGO_BIN_EXE_milepost"))
-        .arg("receive")
-        .args(["--port", &client.port.to_string()])
-        .arg("--authority")
-        .arg(client.authority)
-        .arg("--certificate")
-        .arg(client.certificate)
-        .arg("--key")
-        .arg(client.key)
-        .arg("--signing-key")
-        .arg(folder.join("receipts.key"))
-        .arg("--folder")
-        .arg(vault)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts")
 }
 
 fn tail(log: &str) -> &str {

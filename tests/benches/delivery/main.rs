@@ -13,6 +13,9 @@ mod support;
 
 #[path = "../../support/datasets.rs"]
 mod datasets;
+#[path = "../../support/receiver.rs"]
+#[allow(dead_code, reason = "the kill test does more with it")]
+mod receiver;
 #[path = "../support/road.rs"]
 mod road;
 #[path = "../support/summary.rs"]

@@ -1,17 +1,16 @@
 //! The department: broker and receiver, each a process of its own, and what they use.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use milepost::crypto::{SigningKey, VerifyingKey};
+use milepost::crypto::VerifyingKey;
 use milepost::hotlist::List;
 use milepost::simulate::{Config, Day, Fleet, Folder, Follow, Vehicle, vehicles};
 use milepost::words::UnitId;
 
 use crate::cores;
+use crate::receiver::Receiver;
 use crate::support::Mosquitto;
 
 /// Of 1,000 vehicles; ten times what is usual, so that there are alerts enough to measure.
@@ -19,11 +18,10 @@ const HITS_PER_1000: f64 = 20.0;
 
 pub struct Department {
     pub broker: Mosquitto,
-    pub received: PathBuf,
+    pub receiver: Receiver,
     units: Folder,
     key: VerifyingKey,
     vehicles: Arc<Vec<Vehicle>>,
-    receiver: Child,
 }
 
 impl Department {
@@ -32,13 +30,10 @@ impl Department {
         let authority = folder.join("authority.key");
         std::fs::write(&authority, broker.authority().key_pem()).expect("the bench folder can be written");
         let units = Folder::open(&folder.join("units"), Some((&broker.authority_path(), &authority)));
-        let keys = folder.join("receipts.key");
-        SigningKey::generate().save(&keys).expect("the bench folder can be written");
-        let key = SigningKey::load(&keys).expect("it was just written").verifying_key();
-        let received = folder.join("received");
-        let receiver = receiver(&broker, &keys, &received);
+        let (receiver, key) = Receiver::start(folder, &broker);
+        receiver.wait_until_connected();
         let vehicles = Arc::new(vehicles(16, 7).expect("vehicles can be rendered and read"));
-        Self { broker, received, units: units.expect("it is a folder"), key, vehicles, receiver }
+        Self { broker, receiver, units: units.expect("it is a folder"), key, vehicles }
     }
 
     /// Units `first` to `last`, in the evening's rush hour.
@@ -74,40 +69,8 @@ impl Department {
     }
 }
 
-impl Drop for Department {
-    fn drop(&mut self) {
-        let _ = self.receiver.kill();
-        let _ = self.receiver.wait();
-    }
-}
-
 pub fn resident_kb(process: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
     let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("Linux tells resident memory");
     line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("in kB")
-}
-
-fn receiver(broker: &Mosquitto, keys: &Path, received: &Path) -> Child {
-    let client = broker.client("receiver");
-    let mut receiver = Command::new(env!("CARGO_BIN_EXE_milepost"))
-        .arg("receive")
-        .args(["--host", "localhost", "--port", &client.port.to_string()])
-        .arg("--authority")
-        .arg(&client.authority)
-        .arg("--certificate")
-        .arg(&client.certificate)
-        .arg("--key")
-        .arg(&client.key)
-        .arg("--signing-key")
-        .arg(keys)
-        .arg("--folder")
-        .arg(received)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("milepost runs");
-    let mut lines = BufReader::new(receiver.stdout.take().expect("it is piped")).lines();
-    let connected = |line: std::io::Result<String>| line.is_ok_and(|line| line.contains("connected"));
-    assert!(lines.by_ref().any(connected), "the receiver connects");
-    std::thread::spawn(|| lines.count());
-    receiver
 }

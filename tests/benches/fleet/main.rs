@@ -20,6 +20,9 @@ mod department;
 #[path = "../support/entries.rs"]
 mod entries;
 mod list;
+#[path = "../../support/receiver.rs"]
+#[allow(dead_code, reason = "the kill test does more with it")]
+mod receiver;
 mod sizes;
 #[path = "../support/summary.rs"]
 mod summary;

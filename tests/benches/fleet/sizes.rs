@@ -17,7 +17,7 @@ pub fn of(department: &Department, made: u64) -> Value {
     let mut stored = 0;
     let (mut reads, mut alerts, mut certified) = (Mean::default(), Mean::default(), Mean::default());
     let (mut crops, mut scenes) = (Mean::default(), Mean::default());
-    for path in files(&department.received) {
+    for path in files(department.receiver.folder()) {
         if path.extension().is_some_and(|end| end == "jpg") {
             let bytes = path.metadata().expect("it is there").len();
             if bytes < CROP_MOST {
