@@ -153,9 +153,9 @@ impl Accounts {
         self.book.accounts.is_empty()
     }
 
-    /// Whether they were lost, and nobody has been let in anew since.
+    /// Whether those that were made here were lost, and nobody has been let in anew since.
     pub fn are_lost(&self) -> bool {
-        self.book.lost
+        self.book.lost && self.first_boot()
     }
 
     pub fn sign_in(&mut self, name: &str, password: &str, now: Timestamp) -> Result<Proof, AccountsError> {

@@ -221,4 +221,16 @@ mod tests {
         enter(&mut lost.accounts, &code);
         assert!(!lost.accounts.are_lost());
     }
+
+    #[test]
+    fn the_departments_administrator_makes_the_next_where_all_were_lost() {
+        let bench = Bench::peopled();
+        std::fs::remove_file(bench.file("accounts")).unwrap();
+        let mut accounts = bench.open(Past::Sealed).accounts;
+        assert!(accounts.are_lost());
+        let code = accounts.invite("Ada Moss", Role::Administrator, NOW).unwrap().to_string();
+        accounts.set_up(&code, "Ada Moss", PASSWORD, NOW).unwrap();
+        let again = bench.open(Past::Sealed);
+        assert!(!again.accounts.are_lost() && again.first_code.is_none() && again.found.is_empty());
+    }
 }
