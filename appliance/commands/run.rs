@@ -39,14 +39,17 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let where_logged = log::start("info");
-    if let Some(file) = &args.unenrolled {
-        let config = unenrolled::Config::load(file)?;
-        if !become_unit(args, &config)? {
-            return Ok(ExitCode::SUCCESS);
-        }
-        unenrolled::forget(&config.unit.state_dir);
+    // A unit that has its configuration goes by nothing else.
+    if let Some(file) = &args.unenrolled
+        && !args.config.exists()
+        && !become_unit(args, &unenrolled::Config::load(file)?)?
+    {
+        return Ok(ExitCode::SUCCESS);
     }
     let (source, config) = Source::open(&args.config, args.trial)?;
+    if args.unenrolled.is_some() {
+        unenrolled::forget(&config.unit.state_dir);
+    }
     let key = unit_key(&config)?;
     let on_trial = source.on_trial;
     let settings = Arc::new(Settings::new(source, config.clone(), Timestamp::now()));

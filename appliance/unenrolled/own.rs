@@ -80,7 +80,8 @@ impl Own {
     fn files_as_configured(&self, state_dir: &Path) -> Table {
         let text = |path: PathBuf| Value::String(path.display().to_string());
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let folder = absolute(self.folder());
+        let configuration = absolute(&self.configuration);
+        let folder = folder(&configuration);
         let mut unit = Table::new();
         unit.insert("state_dir".into(), text(absolute(state_dir)));
         let mut broker = Table::new();
