@@ -110,6 +110,11 @@ fn in_words(line: Line) -> AuditEntry {
 /// `{"event":"alert-raised","list":"state",...}` as "alert raised: list state, ...".
 fn told(what: &serde_json::Value) -> String {
     let event = what["event"].as_str().unwrap_or("something").replace('-', " ");
+    if let (Some(from), Some(to), Some(reason)) =
+        (what["from"].as_str(), what["to"].as_str(), what["reason"].as_str())
+    {
+        return format!("{event} from {from} to {to}: {reason}");
+    }
     let fields: BTreeMap<&String, &serde_json::Value> = what.as_object().into_iter().flatten().collect();
     let says = |value: &serde_json::Value| !value.is_null() && value.as_str() != Some("");
     let details = fields.into_iter().filter(|(name, value)| *name != "event" && says(value));
@@ -132,6 +137,20 @@ mod tests {
     use crate::audit::Event;
     use crate::system::{ManualClock, SimulatedDisk};
     use crate::words::PersonName;
+
+    #[test]
+    fn a_change_of_service_reads_as_one() {
+        let change = crate::audit::ServiceChange {
+            from: "in service".into(),
+            to: "degraded".into(),
+            reason: "The unit has no hot list.".into(),
+        };
+        let what = serde_json::to_value(Event::ServiceStateChanged(change)).unwrap();
+        assert_eq!(
+            told(&what),
+            "service state changed from in service to degraded: The unit has no hot list."
+        );
+    }
 
     #[test]
     fn the_log_is_searched_from_its_end_by_who_what_and_when() {

@@ -6,7 +6,7 @@ use axum::extract::{Form, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::Frame;
+use super::{Frame, wording};
 use crate::console::answer::{Failure, page, see};
 use crate::console::desk::Desk;
 use crate::console::gate::Visit;
