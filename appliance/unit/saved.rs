@@ -66,8 +66,8 @@ impl Saved {
         })
     }
 
-    /// What the service state tells of the console's accounts: to be asked before it is kept anew. It is the first file of a
-    /// unit, so where it is missing, `ran_before` says whether there must be one.
+    /// What the service state tells of the console's accounts: to be asked before it is kept anew. It is first written behind the
+    /// first accounts and before the log; where it is missing, `ran_before` says whether there must be one.
     pub fn past_of_accounts(&self, ran_before: bool) -> Past {
         match std::fs::read(self.folder.join(SERVICE)) {
             Ok(sealed) if self.seal.open(FORMER, &sealed).is_ok() => Past::Open,
