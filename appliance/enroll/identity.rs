@@ -8,6 +8,7 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::keys::{Keys, Secret};
 use crate::crypto::UnitKey;
@@ -27,6 +28,8 @@ pub enum EnrollError {
     Files(#[from] TlsError),
     #[error("the certificate {certificate} belongs to another key than {key}: was another request signed?")]
     OtherKey { certificate: PathBuf, key: PathBuf },
+    #[error("the certificate {certificate} cannot be used: {reason}")]
+    Unusable { certificate: PathBuf, reason: &'static str },
     #[error("there is no key {key}: make one, and a request to sign, by `milepost enroll request`")]
     NoRequest { key: PathBuf },
     #[error("the certificate is for {found:?}; this unit is {expected}")]
@@ -116,6 +119,8 @@ pub(super) fn judge(
     now: Timestamp,
 ) -> Result<CertificateFacts, EnrollError> {
     let (chain, facts) = (certificate.certificates()?, certificate.facts()?);
+    judge_version(&chain[0])
+        .map_err(|reason| EnrollError::Unusable { certificate: certificate.name.clone(), reason })?;
     if facts.common_name.as_deref() != Some(unit.as_str()) {
         return Err(EnrollError::OtherName { found: facts.common_name, expected: unit.clone() });
     }
@@ -142,6 +147,18 @@ pub(super) fn install_judged(
     replace(&installed.authority, &authority.text)?;
     replace(&installed.certificate, &certificate.text)?;
     Ok(installed)
+}
+
+/// That TLS can take it at all: `openssl x509 -req` makes what it cannot, unless it is given an extension to write.
+pub(super) fn judge_version(certificate: &CertificateDer<'_>) -> Result<(), &'static str> {
+    match X509Certificate::from_der(certificate) {
+        Ok((_, parsed)) if parsed.version() != X509Version::V3 => Err(
+            "it is of X.509 version 1, which TLS does not take: have the authority write an extension into it, such as \
+             extendedKeyUsage=clientAuth (openssl x509 -req ... -extfile FILE)",
+        ),
+        // What is no certificate is told by whoever reads it.
+        _ => Ok(()),
+    }
 }
 
 /// That this authority signed the certificate for a client, and that it is in force.
@@ -257,6 +274,8 @@ mod tests {
         let untrusted = stranger.sign(&asked, &desk.unit).unwrap();
         assert!(matches!(fault(&untrusted), EnrollError::Chain { .. }));
         assert!(matches!(fault("no certificate"), EnrollError::Files(TlsError::NoCertificate { .. })));
+        let plain = include_str!("../../tests/fixtures/version-1-certificate.pem");
+        assert!(fault(plain).to_string().contains("version 1"), "{}", fault(plain));
         assert!(!desk.folder.path().join("unit.pem").exists());
     }
 }

@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::tls::{self, CertificateFacts, Identity, Pem, TlsError};
-use crate::enroll::identity::{EnrollError, judge_chain};
+use crate::enroll::identity::{EnrollError, judge_chain, judge_version};
 use crate::words::UnitId;
 
 /// A chain with RSA keys of 4096 bits, or a handful of authorities, is half of this.
@@ -54,6 +54,8 @@ pub enum OfferError {
     PrivateKey { what: &'static str },
     #[error("the {what} is no certificate in PEM: give the text from -----BEGIN CERTIFICATE----- on")]
     NotPem { what: &'static str },
+    #[error("the certificate cannot be used: {0}")]
+    Unusable(&'static str),
     #[error("a certificate in the {what} cannot be understood: {reason}. Have it made anew")]
     Malformed { what: &'static str, reason: String },
     #[error(
@@ -118,7 +120,9 @@ impl Offer {
         } else {
             let waiting = waiting.map(|key| Pem::called("the key of the request", key));
             let known = waiting.into_iter().chain(present.as_ref().ok().map(|present| present.key.clone()));
-            with_its_key(read("certificate", certificate)?, known)?
+            let chain = read("certificate", certificate)?;
+            chain.iter().try_for_each(|link| judge_version(link).map_err(OfferError::Unusable))?;
+            with_its_key(chain, known)?
         };
         let certificate = Pem::called("the certificate", pem_of(&chain));
         let facts = certificate.facts().map_err(|error| malformed("certificate", error))?;

@@ -132,6 +132,10 @@ fn every_refusal_names_its_reason_and_its_mend() {
             authority("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
             "in the authority cannot be understood",
         ),
+        (
+            certificate(include_str!("../../../tests/fixtures/version-1-certificate.pem")),
+            "of X.509 version 1",
+        ),
         (certificate(&own_key), "A unit's key never travels"),
         (certificate(&format!("{signed}{own_key}")), "A unit's key never travels"),
         (
