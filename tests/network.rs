@@ -115,6 +115,7 @@ impl World {
         }
         let doubled: Vec<_> = stored.iter().filter(|(_, times)| **times > 1).collect();
         assert!(doubled.is_empty(), "{doubled:?}");
+        support::spy::judge_stored(&self.vault).expect("messages are as config/asyncapi.yaml says");
     }
 }
 

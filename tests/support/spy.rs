@@ -1,14 +1,16 @@
 //! Hears every message on a test's broker, and has each judged by `config/asyncapi.yaml` at the test's end.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use milepost::crypto::hex;
 use milepost::delivery::Broker;
+use serde_json::Value;
 
-use super::eventually;
+use super::{eventually, files};
 
 /// What the broker's access list grants it, in tests alone.
 pub const ACCESS: &str = "\nuser every-message\ntopic read #\ntopic write every-message/end\n";
@@ -99,6 +101,30 @@ pub fn judge(heard: Stdio, excused: &[String]) -> Result<(), String> {
         .output()
         .expect("the Debian package python3 is installed");
     judged.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&judged.stderr).into_owned())
+}
+
+/// Has what a receiver stored judged as the messages that it came in: for where nobody could listen to the broker.
+///
+/// # Errors
+/// The mistakes, a line each.
+pub fn judge_stored(vault: &Path) -> Result<(), String> {
+    const BATCHED: [&str; 3] = ["milepost.read.v1", "milepost.purge-certificate.v1", "milepost.audit.v1"];
+    let mut lines = tempfile::tempfile().unwrap();
+    for path in files(vault) {
+        let (name, folder) = (path.file_name().unwrap(), path.parent().unwrap());
+        let books = ["alerts", "reads", "events"];
+        let Some(book) = books.into_iter().find(|book| *name == *format!("{book}.jsonl")) else { continue };
+        let unit = folder.file_name().unwrap().to_str().unwrap();
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let event = serde_json::from_str::<Value>(line).unwrap()["event"].take();
+            let is_batched = BATCHED.iter().any(|kind| event["type"] == *kind);
+            let payload = if is_batched { Value::from(vec![event]) } else { event };
+            let payload = hex(payload.to_string().as_bytes());
+            writeln!(lines, "milepost/v1/units/{unit}/{book} {payload} .").unwrap();
+        }
+    }
+    lines.rewind().unwrap();
+    judge(lines.into(), &[])
 }
 
 /// Publishes one message, as this client.
