@@ -79,7 +79,7 @@ update-test: deb ## a unit's way of a stick, and updates that succeed, fail half
 	yocto/update-test/make-disk target/deb/milepost_*_amd64.deb target/update-test
 	yocto/update-test/run target/update-test $(STEPS)
 
-arm64: ## compile for arm64, in a Debian of its own under target; as root
+arm64: ## compile for arm64, and sign and read on an emulated processor, in a Debian of its own under target; as root
 	.ci/check-arm64
 
 advisories: $(CARGO_DENY) ## known vulnerabilities in dependencies; needs the advisory database
