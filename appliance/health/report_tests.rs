@@ -1,7 +1,7 @@
 use super::*;
 use crate::hotlist::RefusalNote;
 use crate::system::{Motion, PowerFacts, StorageFacts};
-use crate::words::{ListName, Place};
+use crate::words::{ListName, Place, RosterName};
 
 fn camera(name: &str, streaming: bool) -> CameraReport {
     CameraReport {
@@ -85,6 +85,30 @@ fn a_list_that_is_late_missing_or_refused_is_told() {
     assert_eq!(reasons(&cameras, &[refused.clone()], 90), [Reason::ListRefused]);
     refused.installed = Some(at);
     assert_eq!(reasons(&cameras, &[refused], 90), []);
+}
+
+#[test]
+fn a_roster_that_lets_nobody_in_is_told_with_its_sentence() {
+    let (device, place, records) = (sound_device(), at_its_place(), RecordReport::default());
+    let broker = BrokerReport { connected: true, fault: None, certificate_days_left: Some(90) };
+    let cameras = [camera("a", true)];
+    let found = |rests: Option<&str>| {
+        let roster = RosterReport {
+            roster: RosterName::parse("patrol").unwrap(),
+            version: Some(3),
+            issued: Some(Timestamp::UNIX_EPOCH),
+            age_s: Some(7200),
+            counts: rests.is_none(),
+            rests: rests.map(str::to_owned),
+        };
+        let (records, broker, device, place) = (&records, &broker, &device, &place);
+        let roster = Some(&roster);
+        Facts { cameras: &cameras, lists: &[], records, broker, device, place, roster }
+            .findings(&Config::default())
+    };
+    assert_eq!(found(None), []);
+    let [rests] = &found(Some("It was good until yesterday."))[..] else { panic!("one reason") };
+    assert_eq!((rests.reason, rests.detail.as_str()), (Reason::RosterRests, "It was good until yesterday."));
 }
 
 #[test]
