@@ -120,11 +120,16 @@ fn told(what: &serde_json::Value) -> String {
     let details = fields.into_iter().filter(|(name, value)| *name != "event" && says(value));
     let details: Vec<String> = details
         .map(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = value.as_str().map_or_else(|| value.to_string(), to_the_second);
             format!("{} {value}", name.replace('_', " "))
         })
         .collect();
     if details.is_empty() { event } else { format!("{event}: {}", details.join(", ")) }
+}
+
+/// A time as people read it; any other text as it is.
+fn to_the_second(text: &str) -> String {
+    text.parse::<Timestamp>().map_or_else(|_| text.to_owned(), |at| format!("{at:.0}"))
 }
 
 #[cfg(test)]
@@ -150,6 +155,14 @@ mod tests {
             told(&what),
             "service state changed from in service to degraded: The unit has no hot list."
         );
+    }
+
+    #[test]
+    fn a_time_reads_to_the_second_and_a_day_as_it_is() {
+        let what = serde_json::json!({
+            "event": "roster-taken", "from": "2026-11-25", "issued": "2026-11-25T14:03:09.123456789Z",
+        });
+        assert_eq!(told(&what), "roster taken: from 2026-11-25, issued 2026-11-25T14:03:09Z");
     }
 
     #[test]
