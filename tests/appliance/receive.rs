@@ -43,7 +43,9 @@ fn accounted(folder: &Path) -> BTreeMap<RecordId, u32> {
         if let Some(id) = name.strip_suffix(".jpg") {
             *found.entry(id.parse().unwrap()).or_default() += 1;
         } else {
-            for line in std::fs::read_to_string(&path).unwrap().lines() {
+            // Without the line that the receiver is about to write.
+            let text = std::fs::read_to_string(&path).unwrap();
+            for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
                 let line: Value = serde_json::from_str(line).unwrap();
                 let id = if name == "expired.jsonl" { &line["id"] } else { &line["event"]["id"] };
                 *found.entry(id.as_str().unwrap().parse().unwrap()).or_default() += 1;
@@ -65,6 +67,8 @@ fn expiry_holds_and_exports_lose_nothing_of_what_a_receiver_stores_meanwhile() {
         broker: broker.client("north-7"),
         receivers: trusted,
         batch_wait_ms: 10,
+        // What came before the receiver had subscribed reached nobody.
+        receipt_timeout_s: 2.try_into().unwrap(),
         ..delivery::Config::default()
     };
     let clock = Arc::new(SystemClock::new());
@@ -186,7 +190,7 @@ fn a_receiver_that_was_away_takes_what_queued_over_one_connection() {
         let vault = folder.path().join("received");
         let (running, _news) = receiver(&broker, &vault, SigningKey::generate());
         let subscribed = || broker.log().matches("Sending SUBACK to receiver").count();
-        eventually("the receiver has subscribed", || subscribed() == receive::filters().len());
+        eventually("the receiver has subscribed", || subscribed() >= receive::filters().len());
         running.stop();
 
         queue(&broker, QUEUED);
