@@ -29,7 +29,7 @@ class Machine:
         self.folder = folder
         self.disk = folder / "unit.img"
         self.console = folder / "console.log"
-        self.process = self.tpm = None
+        self.process = self.tpm = self.inserted = None
         self.answers = 0
         shutil.rmtree(folder / "tpm", ignore_errors=True)
         (folder / "tpm").mkdir()
@@ -39,7 +39,11 @@ class Machine:
         run("cp", "--sparse=always", folder / "disk.img", self.disk)
 
     def start(self):
-        """Power on. The firmware's variables and the TPM keep what they hold, as a board's do."""
+        """Power on. The firmware's variables and the TPM keep what they hold, as a board's do.
+
+        When the unit restarts, QEMU ends, and `ask` starts it anew: one that went on would keep the code that it has translated,
+        and a firmware whose stack then lies where there was code crawls.
+        """
         sockets = {name: self.folder / f"{name}.socket" for name in ("tpm", "shell", "qmp")}
         for path in sockets.values():
             path.unlink(missing_ok=True)
@@ -50,7 +54,8 @@ class Machine:
         wait_for(10, "the TPM", sockets["tpm"].exists)
         self.process = subprocess.Popen(
             [
-                "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", *CLOCK, "-m", "1536", "-display", "none", "-nodefaults",
+                "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", *CLOCK, "-m", "1536", "-no-reboot",
+                "-display", "none", "-nodefaults",
                 "-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
                 "-drive", f"if=pflash,format=raw,unit=1,file={self.folder / 'variables.fd'}",
                 "-drive", f"if=virtio,format=raw,discard=unmap,file={self.disk}",
@@ -67,46 +72,70 @@ class Machine:
         self.monitor("qmp_capabilities")
         self.shell = connect(sockets["shell"])
         self.heard = b""
+        if self.inserted:
+            self.plug(self.inserted)
 
     def cut(self):
-        """Power off without a word to anybody."""
+        """Power off without a word to anybody. The stick is out then."""
         for process in (self.process, self.tpm):
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
-        self.process = self.tpm = None
+        self.process = self.tpm = self.inserted = None
+
+    def restarting(self):
+        """Whether the unit has begun to restart."""
+        return self.process.poll() is not None
+
+    def start_anew(self):
+        inserted = self.inserted
+        self.cut()
+        self.inserted = inserted
+        self.start()
 
     def monitor(self, command, **arguments):
         self.qmp.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         while True:
-            answer = json.loads(self.qmp_lines.readline())
+            line = self.qmp_lines.readline()
+            if not line:
+                raise ConnectionResetError("QEMU has ended")
+            answer = json.loads(line)
             if "error" in answer:
                 raise Failure(f"QEMU does not {command}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
 
     def plug(self, stick: pathlib.Path):
+        self.inserted = stick
         self.monitor("blockdev-add", driver="raw", **{"node-name": "stick", "file": {"driver": "file", "filename": str(stick)}})
         self.monitor("device_add", driver="usb-storage", id="stick", drive="stick", bus="usb.0", removable=True)
 
     def unplug(self):
-        self.monitor("device_del", id="stick")
+        self.inserted = None
+        try:
+            self.monitor("device_del", id="stick")
+            wait_for(20, "the stick to be out", self.is_out)
+        except ConnectionError:
+            wait_for(20, "QEMU to end", self.restarting)
 
-        def gone():
-            try:
-                self.monitor("blockdev-del", **{"node-name": "stick"})
-            except Failure:
-                return False
-            return True
-
-        wait_for(20, "the stick to be out", gone)
+    def is_out(self):
+        try:
+            self.monitor("blockdev-del", **{"node-name": "stick"})
+        except Failure:
+            return False
+        return True
 
     def ask(self, command, seconds=60):
         """The exit status and what a command says on the unit; None where nobody answers in time."""
+        if self.restarting():
+            self.start_anew()
         self.answers += 1
         number = str(self.answers).encode()
         end = time.monotonic() + seconds
-        self.shell.sendall(number + b" " + base64.b64encode(command.encode()) + b"\n")
+        try:
+            self.shell.sendall(number + b" " + base64.b64encode(command.encode()) + b"\n")
+        except ConnectionError:
+            return None
         while time.monotonic() < end:
             while b"\n" in self.heard:
                 line, self.heard = self.heard.split(b"\n", 1)
@@ -115,9 +144,14 @@ class Machine:
                     return int(words[1]), base64.b64decode(words[2]).decode(errors="replace").strip()
             self.shell.settimeout(1)
             try:
-                self.heard += self.shell.recv(65536)
+                heard = self.shell.recv(65536)
             except TimeoutError:
-                pass
+                continue
+            except ConnectionError:
+                return None
+            if not heard:
+                return None
+            self.heard += heard
         return None
 
     def says(self, command, seconds=60):
