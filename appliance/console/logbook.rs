@@ -62,16 +62,21 @@ pub fn search(audit: &Audit, filter: &AuditFilter, limit: usize) -> Vec<AuditEnt
         .collect()
 }
 
+/// Lines as they stand in the log, behind entry `after`; none where it cannot be read.
+pub fn lines(audit: &Audit, after: u64, limit: usize) -> Vec<String> {
+    audit.after(after, limit).unwrap_or_else(|error| {
+        error!(%error, "the audit log could not be read");
+        Vec::new()
+    })
+}
+
 /// From the newest line back.
 pub fn backwards(audit: &Audit) -> impl Iterator<Item = Line> {
     let newest = audit.head().map_or(0, |position| position.number);
     let blocks = (0..newest.div_ceil(BLOCK)).map(move |block| newest.saturating_sub((block + 1) * BLOCK));
     let mut behind = newest;
     blocks.flat_map(move |after| {
-        let lines = audit.after(after, (behind - after) as usize).unwrap_or_else(|error| {
-            error!(%error, "the audit log could not be read");
-            Vec::new()
-        });
+        let lines = lines(audit, after, (behind - after) as usize);
         behind = after;
         lines.into_iter().rev().filter_map(|line| serde_json::from_str(&line).ok())
     })

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::own::Own;
 use super::plan::{Plan, PlanView, Sent};
@@ -16,6 +16,7 @@ use crate::console::reception::{Place, Sign, lock};
 use crate::console::{Access, AuditEntry, AuditFilter, Refused, Role, logbook};
 use crate::enroll::{Enrolment, request_for};
 use crate::system::{Clock, write_durably};
+use crate::unit::opening;
 use crate::words::{PersonName, UnitId, sentence};
 
 /// What a box is called that has no name.
@@ -125,13 +126,7 @@ impl Newcomer {
     }
 
     fn note(&self, by: &PersonName, event: Event) {
-        self.append(Who::Person(by.clone()), event);
-    }
-
-    fn append(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
-        }
+        opening::note(&self.audit, Who::Person(by.clone()), event);
     }
 }
 
@@ -165,7 +160,7 @@ impl Place for Newcomer {
 
     fn audit(&self, access: Access) {
         let (who, event) = logbook::entry(access, None);
-        self.append(who, event);
+        opening::note(&self.audit, who, event);
     }
 
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {
@@ -173,10 +168,7 @@ impl Place for Newcomer {
     }
 
     fn audit_lines(&self, after: u64, limit: usize) -> Vec<String> {
-        self.audit.after(after, limit).unwrap_or_else(|error| {
-            error!(%error, "the audit log could not be read");
-            Vec::new()
-        })
+        logbook::lines(&self.audit, after, limit)
     }
 
     fn roles(&self) -> &'static str {

@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use tracing::error;
 
 use super::answers::Answers;
 use super::board::Board;
@@ -27,6 +26,7 @@ use super::duty::Duty;
 use super::guard::Watched;
 use super::history::History;
 use super::manual::Ledger;
+use super::opening;
 use super::renewal::Renewal;
 use super::saved::Saved;
 use super::tally::Tally;
@@ -144,9 +144,7 @@ impl Window {
     }
 
     fn note(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
-        }
+        opening::note(&self.audit, who, event);
     }
 }
 

@@ -1,7 +1,5 @@
 //! The log of who did what.
 
-use tracing::error;
-
 use super::Window;
 use crate::console::{Access, Act, AuditEntry, AuditFilter, Logging, logbook};
 use crate::words::RecordId;
@@ -12,10 +10,7 @@ impl Logging for Window {
     }
 
     fn audit_lines(&self, after: u64, limit: usize) -> Vec<String> {
-        self.audit.after(after, limit).unwrap_or_else(|error| {
-            error!(%error, "the audit log could not be read");
-            Vec::new()
-        })
+        logbook::lines(&self.audit, after, limit)
     }
 
     fn audit(&self, access: Access) {
