@@ -3,7 +3,7 @@ DESCRIPTION = "The appliance, what it needs, and nothing that listens or lets so
 SECTION = "images"
 LICENSE = "Apache-2.0"
 
-inherit core-image features_check
+inherit core-image features_check milepost_distro
 
 REQUIRED_DISTRO_FEATURES = "systemd usrmerge"
 
@@ -30,6 +30,11 @@ IMAGE_INSTALL = "\
 
 IMAGE_FSTYPES = "ext4 wic.zst wic.bmap"
 WKS_FILE = "milepost-${MACHINE}.wks.in"
+# nooelint: oelint.task.noanonpython
+python () {
+    if d.getVar('WKS_FULL_PATH') == '':
+        raise bb.parse.SkipRecipe('no layer has files/wic/%s, the plan of the disk for this MACHINE' % d.getVar('WKS_FILE'))
+}
 # Both slots are of this size, in KiB, so that any later system fits.
 MILEPOST_SLOT_SIZE ?= "1048576"
 IMAGE_ROOTFS_SIZE = "${MILEPOST_SLOT_SIZE}"

@@ -21,7 +21,7 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit systemd features_check
+inherit systemd features_check milepost_distro
 
 REQUIRED_DISTRO_FEATURES = "systemd usrmerge"
 # What the board's loader keeps is read and written by a tool of that loader.

@@ -9,7 +9,7 @@ DEPENDS = "clang-native glib-2.0 gstreamer1.0 gstreamer1.0-plugins-base opencv s
 
 require ${BPN}-crates.inc
 
-inherit cargo pkgconfig systemd useradd features_check externalsrc
+inherit cargo pkgconfig systemd useradd features_check externalsrc milepost_distro
 
 REQUIRED_DISTRO_FEATURES = "systemd usrmerge"
 
@@ -17,6 +17,14 @@ REQUIRED_DISTRO_FEATURES = "systemd usrmerge"
 # pinned crates and nothing else.
 EXTERNALSRC = "${@os.path.normpath(d.getVar('THISDIR') + '/../../../..')}"
 EXTERNALSRC_SYMLINKS = ""
+# A change of these builds anew. externalsrc would look at every file of the repository where the build's own folder is in it, and
+# so at what bitbake itself writes there.
+MILEPOST_SOURCES = "Cargo.lock Cargo.toml LICENSE appliance config systemd"
+# nooelint: oelint.task.noanonpython
+python () {
+    sources = [d.getVar('EXTERNALSRC') + '/%s:True' % name for name in d.getVar('MILEPOST_SOURCES').split()]
+    d.setVarFlag('do_compile', 'file-checksums', ' '.join(sources))
+}
 
 CARGO_BUILD_FLAGS:append = " --bin ${BPN}"
 # A workspace's own settings for tests and benchmarks stay out of the product.

@@ -6,7 +6,7 @@ LICENSE = "Apache-2.0"
 # It is made of images, not of sources.
 SRC_URI = ""
 
-inherit bundle
+inherit bundle milepost_distro
 
 RAUC_BUNDLE_COMPATIBLE = "milepost-${MACHINE}"
 RAUC_BUNDLE_VERSION = "${MILEPOST_VERSION}"

@@ -16,7 +16,7 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit systemd features_check
+inherit systemd features_check milepost_distro
 
 REQUIRED_DISTRO_FEATURES = "systemd usrmerge"
 PACKAGE_ARCH = "${MACHINE_ARCH}"

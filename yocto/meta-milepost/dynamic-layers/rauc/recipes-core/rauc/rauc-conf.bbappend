@@ -6,7 +6,7 @@ RAUC_KEYRING_URI:milepost = "file://${RAUC_KEYRING_FILE}"
 
 # nooelint: oelint.task.noanonpython,oelint.vars.noncoreoverride
 python () {
-    if d.getVar('DISTRO') == 'milepost' and not d.getVar('MILEPOST_UPDATE_AUTHORITY'):
+    if 'milepost' in d.getVar('DISTROOVERRIDES').split(':') and not d.getVar('MILEPOST_UPDATE_AUTHORITY'):
         raise bb.parse.SkipRecipe("set MILEPOST_UPDATE_AUTHORITY to the certificate of whoever signs updates")
 }
 
