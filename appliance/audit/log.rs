@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::chain::{Broken, Chain, Position};
 use super::event::{Event, Who};
@@ -100,7 +100,7 @@ impl Audit {
         };
         if recovered.torn_bytes > 0 {
             warn!(bytes = recovered.torn_bytes, "dropped the torn last line of the audit log");
-            audit.note(Event::TornLineDropped { bytes: recovered.torn_bytes });
+            audit.note(Who::Unit, Event::TornLineDropped { bytes: recovered.torn_bytes });
         }
         Ok((audit, recovered))
     }
@@ -130,6 +130,14 @@ impl Audit {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// [`Audit::append`] for whoever goes on without: a disk that refuses must keep no unit from starting, nor an alert
+    /// from being raised.
+    pub fn note(&self, who: Who, what: Event) {
+        if let Err(error) = self.append(who, what) {
+            error!(%error, "the audit log could not be written");
         }
     }
 
@@ -192,12 +200,6 @@ impl Audit {
         tail.chain = chain;
         self.grown.send_replace(number);
         Ok(())
-    }
-
-    fn note(&self, what: Event) {
-        if let Err(error) = self.append(Who::Unit, what) {
-            warn!(%error, "the audit log could not be written");
-        }
     }
 
     pub fn head(&self) -> Option<Position> {

@@ -359,9 +359,7 @@ impl Records {
             kind: kind.map_or("unknown".to_owned(), |kind| kind.to_string()),
             count,
         };
-        if let Err(error) = self.audit.append(Who::Unit, event) {
-            warn!(%error, "a loss of records is not in the audit log");
-        }
+        self.audit.note(Who::Unit, event);
     }
 
     pub(super) fn notify(&self) {

@@ -153,7 +153,7 @@ impl Unenrolled {
     /// Lets open answers end, for two seconds, then stops.
     pub async fn stop(self) {
         self.port.close().await;
-        opening::note(&self.audit, Who::Unit, Event::Stopped);
+        self.audit.note(Who::Unit, Event::Stopped);
     }
 }
 

@@ -16,7 +16,6 @@ use crate::console::reception::{Place, Sign, lock};
 use crate::console::{Access, AuditEntry, AuditFilter, Refused, Role, logbook};
 use crate::enroll::{Enrolment, request_for};
 use crate::system::{Clock, write_durably};
-use crate::unit::opening;
 use crate::words::{PersonName, UnitId, sentence};
 
 /// What a box is called that has no name.
@@ -126,7 +125,7 @@ impl Newcomer {
     }
 
     fn note(&self, by: &PersonName, event: Event) {
-        opening::note(&self.audit, Who::Person(by.clone()), event);
+        self.audit.note(Who::Person(by.clone()), event);
     }
 }
 
@@ -160,7 +159,7 @@ impl Place for Newcomer {
 
     fn audit(&self, access: Access) {
         let (who, event) = logbook::entry(access, None);
-        opening::note(&self.audit, who, event);
+        self.audit.note(who, event);
     }
 
     fn audit_entries(&self, filter: &AuditFilter, limit: usize) -> Vec<AuditEntry> {

@@ -98,7 +98,7 @@ impl Answers {
             Ok(newer) => newer,
             Err(why) => {
                 warn!(%why, "an answer to an alert was refused");
-                return self.note(Who::Unit, Event::AnswerRefused { why: why.to_string() });
+                return self.audit.note(Who::Unit, Event::AnswerRefused { why: why.to_string() });
             }
         };
         self.board.answer(disposition.clone(), self.clock.now());
@@ -143,7 +143,7 @@ impl Answers {
         if let Err(error) = self.saved.keep_answers(&remembered) {
             error!(%error, "the rate of false hits will miss an answer after a restart");
         }
-        self.note(who, Event::AlertAnswered { alert, answer });
+        self.audit.note(who, Event::AlertAnswered { alert, answer });
         Ok(())
     }
 
@@ -154,12 +154,6 @@ impl Answers {
     fn lock(&self) -> MutexGuard<'_, Remembered> {
         // Entries are whole at every instant.
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
-        }
     }
 }
 

@@ -112,9 +112,7 @@ impl Duty {
             }
             let who = change.by.clone().map_or(Who::Unit, Who::Person);
             let entry = ServiceChange { from: change.from.to_string(), to: change.to.to_string(), reason };
-            if let Err(error) = audit.append(who, Event::ServiceStateChanged(entry)) {
-                error!(%error, "the audit log could not be written");
-            }
+            audit.note(who, Event::ServiceStateChanged(entry));
             let record = NewRecord {
                 id: RecordId::new(),
                 kind: Kind::Health,

@@ -161,11 +161,10 @@ impl Evidence {
         records.extend(pictures.iter().map(|picture| picture.record(alert.id, read, true)));
         self.store(records, "alert");
         info!(alert = %alert.id, revision = alert.revision, level = ?alert.level, hit = ?alert.hit, "alert");
-        self.note(Event::AlertRaised {
-            alert: alert.id,
-            read: alert.read,
-            list: alert.matched.list.list.clone(),
-        });
+        self.audit.note(
+            Who::Unit,
+            Event::AlertRaised { alert: alert.id, read: alert.read, list: alert.matched.list.list.clone() },
+        );
         if alert.revision == 1 {
             self.tally.alert(read.last_seen.wall);
         }
@@ -185,7 +184,7 @@ impl Evidence {
     }
 
     fn suppress(&self, read: &Read, list: ListName, why: String) {
-        self.note(Event::AlertSuppressed { read: read.id, list, why });
+        self.audit.note(Who::Unit, Event::AlertSuppressed { read: read.id, list, why });
     }
 
     fn keep(&self, read: &Read, matches: &[Match], position: Option<Position>) {
@@ -236,12 +235,6 @@ impl Evidence {
     fn tell(&self, news: News) {
         // Fails when nobody listens.
         let _ = self.news.send(news);
-    }
-
-    fn note(&self, event: Event) {
-        if let Err(error) = self.audit.append(Who::Unit, event) {
-            error!(%error, "the audit log could not be written");
-        }
     }
 }
 

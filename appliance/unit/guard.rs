@@ -255,11 +255,7 @@ impl Guard {
                 _ => continue,
             };
             let audit = self.audit.clone();
-            self.clerk.later(move || {
-                if let Err(error) = audit.append(Who::Unit, event) {
-                    error!(%error, "the audit log could not be written");
-                }
-            });
+            self.clerk.later(move || audit.note(Who::Unit, event));
         }
     }
 

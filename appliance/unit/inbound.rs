@@ -131,7 +131,7 @@ impl Post {
             Ok(None) => {}
             Err(why) => {
                 warn!(%why, "a message about a manual entry was refused");
-                self.note(Who::Unit, Event::ManualMessageRefused { why: why.to_string() });
+                self.audit.note(Who::Unit, Event::ManualMessageRefused { why: why.to_string() });
             }
         }
     }
@@ -156,19 +156,13 @@ impl Post {
                     version: version.version,
                     entries: installed.entries,
                 };
-                self.note(Who::Unit, event);
+                self.audit.note(Who::Unit, event);
             }
             Effect::Refused { list: Some(list), why } => {
                 warn!(%list, %why, "a hot list was refused");
-                self.note(Who::Unit, Event::ListRefused { list, why: why.to_string() });
+                self.audit.note(Who::Unit, Event::ListRefused { list, why: why.to_string() });
             }
             Effect::Refused { list: None, why } => warn!(%why, "a list message was refused"),
-        }
-    }
-
-    fn note(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
         }
     }
 }

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use tracing::{error, warn};
 
 use super::duty::Duty;
-use super::opening;
 use super::saved::{KeptState, Saved, SavedError};
 use crate::audit::{Audit, Event, Who};
 use crate::command::{self, Commands};
@@ -83,7 +82,7 @@ pub fn accounts(
                 (Who::Person(by), what)
             }
         };
-        opening::note(audit, who, Event::ConfigurationChanged { what });
+        audit.note(who, Event::ConfigurationChanged { what });
     }
     (Some((opened.accounts, opened.first_code)), damage)
 }

@@ -31,9 +31,7 @@ impl Ledger {
         if let Err(error) = self.records.store(record) {
             error!(%error, "what became of a manual entry could not be stored");
         }
-        if let Err(error) = self.audit.append(who, event(change)) {
-            error!(%error, "the audit log could not be written");
-        }
+        self.audit.note(who, event(change));
     }
 }
 

@@ -464,9 +464,7 @@ impl Unit {
             clerk.end();
             join(thread);
             self.delivery.stop();
-            if let Err(error) = self.audit.append(Who::Unit, Event::Stopped) {
-                warn!(%error, "the audit log could not be written");
-            }
+            self.audit.note(Who::Unit, Event::Stopped);
         });
         if blocking.await.is_err() {
             warn!("the unit did not stop in order");

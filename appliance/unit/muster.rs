@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::audit::{Audit, Event, Who};
 use crate::console::{Admission, RosterChange};
@@ -126,7 +126,7 @@ impl Muster {
         if new {
             info!(roster = %view.roster, version = view.version, people, "the department's roster is in force");
             let (roster, version, keys) = (view.roster.clone(), view.version, view.signed_by);
-            self.note(who.clone(), Event::RosterTaken { roster, version, keys, people });
+            self.audit.note(who.clone(), Event::RosterTaken { roster, version, keys, people });
         } else {
             // Said when it came.
             changes.retain(|(change, _)| *change != RosterChange::LocalKept);
@@ -135,12 +135,13 @@ impl Muster {
             for accounts in accounts.chunks(NAMES) {
                 let (roster, version) = (view.roster.clone(), view.version);
                 let (what, accounts) = (what.words().to_owned(), accounts.to_vec());
-                self.note(who.clone(), Event::AccountsChanged { roster, version, what, accounts });
+                self.audit.note(who.clone(), Event::AccountsChanged { roster, version, what, accounts });
             }
         }
         if let Some(why) = view.rests.clone().filter(|_| view.rests != self.rests) {
             warn!(roster = %view.roster, version = view.version, why, "nobody of the roster may sign in");
-            self.note(Who::Unit, Event::RosterRests { roster: view.roster, version: view.version, why });
+            self.audit
+                .note(Who::Unit, Event::RosterRests { roster: view.roster, version: view.version, why });
         }
         self.rests = view.rests;
     }
@@ -149,7 +150,7 @@ impl Muster {
     fn tell_of_no_roster(&self, removed: usize) {
         if removed > 0 {
             let what = format!("{removed} accounts of a roster that counts no more are removed");
-            self.note(Who::Unit, Event::ConfigurationChanged { what });
+            self.audit.note(Who::Unit, Event::ConfigurationChanged { what });
         }
     }
 
@@ -161,13 +162,7 @@ impl Muster {
         };
         warn!(%roster, why, "a roster was refused");
         self.refused = Some((why.clone(), now));
-        self.note(Who::Unit, Event::RosterRefused { roster, why });
-    }
-
-    fn note(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
-        }
+        self.audit.note(Who::Unit, Event::RosterRefused { roster, why });
     }
 }
 

@@ -8,26 +8,18 @@ use crate::crypto::Digest;
 use crate::health::{Damage, Reason};
 use crate::record::{self, Counter, Records};
 
-/// A full or read-only disk does not keep the unit from starting: what cannot be written waits in memory.
-pub fn note(audit: &Audit, who: Who, event: Event) {
-    if let Err(error) = audit.append(who, event) {
-        error!(%error, "the audit log could not be written");
-    }
-}
-
 pub fn begin(audit: &Audit, saved: &Saved, configuration: Option<Digest>) {
-    note(audit, Who::Unit, Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), configuration });
+    audit.note(Who::Unit, Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), configuration });
     let Some(now) = configuration else { return };
     let before = saved.configuration().unwrap_or_else(|error| {
-        note(audit, Who::Unit, Event::DamageFound { what: error.to_string() });
+        audit.note(Who::Unit, Event::DamageFound { what: error.to_string() });
         None
     });
     if before == Some(now) {
         return;
     }
     if let Some(before) = before {
-        note(
-            audit,
+        audit.note(
             Who::Unit,
             Event::ConfigurationChanged { what: format!("the file: SHA-256 {now}, before {before}") },
         );
@@ -44,7 +36,7 @@ pub fn compare(audit: &Audit, found: &audit::Recovered, records: &Records) -> Op
         return None;
     }
     error!(held = found.entries, written, "the end of the audit log is gone");
-    note(audit, Who::Unit, Event::LogShortened { held: found.entries, written });
+    audit.note(Who::Unit, Event::LogShortened { held: found.entries, written });
     // What comes next goes to the server, under numbers that it has seen before: there it shows.
     if let Err(error) = records.set_counter(Counter::AuditStored, found.entries) {
         warn!(%error, "new entries of the audit log are not sent yet");
@@ -63,10 +55,10 @@ pub fn tell_damage(audit: &Audit, found: &record::Recovered) {
         ),
     ];
     for (count, what) in damaged.into_iter().filter(|(count, _)| *count > 0) {
-        note(audit, Who::Unit, Event::DamageFound { what: format!("{count} {what}") });
+        audit.note(Who::Unit, Event::DamageFound { what: format!("{count} {what}") });
     }
     if found.counters_damaged {
         let what = "the counters of the records: entries of this log are sent again".to_owned();
-        note(audit, Who::Unit, Event::DamageFound { what });
+        audit.note(Who::Unit, Event::DamageFound { what });
     }
 }

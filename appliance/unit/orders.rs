@@ -115,7 +115,7 @@ impl Orders {
             let order = came.order;
             let what = if came.went_back { "keeps" } else { "leaves" };
             let what = format!("{what} the configuration from before the latest change");
-            self.note(Who::Unit, Event::ConfigurationChanged { what });
+            self.audit.note(Who::Unit, Event::ConfigurationChanged { what });
             let now = self.clock.now().wall;
             self.close(&order.command, &CommandResult::of(&order.command, &order.by, how, &came.said, now));
         }
@@ -155,7 +155,7 @@ impl Orders {
                 info!(%by, what = command.act.words(), nonce = %command.nonce, "a command");
                 let what = command.act.words();
                 let reason = command.reason.as_str().to_owned();
-                self.note(
+                self.audit.note(
                     Who::Person(by.clone()),
                     Event::CommandTaken { command: command.nonce, what, reason },
                 );
@@ -182,7 +182,7 @@ impl Orders {
         if let Err(error) = self.commands.done(command, result) {
             error!(%error, "the result of a command could not be kept");
         }
-        self.note(
+        self.audit.note(
             Who::Unit,
             Event::CommandAnswered {
                 command: command.nonce,
@@ -219,7 +219,7 @@ impl Orders {
                 Ok(digest) => {
                     let what =
                         format!("tries the configuration from before the latest change (SHA-256 {digest})");
-                    return self.note(Who::Person(by), Event::ConfigurationChanged { what });
+                    return self.audit.note(Who::Person(by), Event::ConfigurationChanged { what });
                 }
                 Err(refused) => Err(refused),
             },
@@ -313,12 +313,6 @@ impl Orders {
         }
         warn!(why, "a command was refused");
         self.refused = Some((why.clone(), now));
-        self.note(Who::Unit, Event::CommandRefused { why });
-    }
-
-    fn note(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
-        }
+        self.audit.note(Who::Unit, Event::CommandRefused { why });
     }
 }

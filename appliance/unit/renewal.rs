@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Handle;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::audit::{Audit, Event, Who};
 use crate::console::Refused;
@@ -81,7 +81,7 @@ impl Renewal {
         let (asked, is_new) = made.map_err(|error| Refused(format!("No request could be made: {error}.")))?;
         if is_new {
             info!(%by, "a certificate request was made");
-            self.note(Who::Person(by.clone()), Event::CertificateRequested);
+            self.audit.note(Who::Person(by.clone()), Event::CertificateRequested);
         }
         Ok(asked)
     }
@@ -99,7 +99,7 @@ impl Renewal {
     pub fn withdraw(&self, by: &PersonName) -> Result<(), Refused> {
         let gone = self.in_use.withdraw();
         match gone.map_err(|error| Refused(format!("The request could not be removed: {error}.")))? {
-            true => self.note(Who::Person(by.clone()), Event::CertificateRequestWithdrawn),
+            true => self.audit.note(Who::Person(by.clone()), Event::CertificateRequestWithdrawn),
             false => return Err(Refused("No request waits to be signed.".to_owned())),
         }
         Ok(())
@@ -118,7 +118,7 @@ impl Renewal {
         }
         let accepted = self.in_use.judge(offer, now).map_err(|error| {
             let why = error.to_string();
-            self.note(Who::Person(by.clone()), Event::CertificateRefused { why: why.clone() });
+            self.audit.note(Who::Person(by.clone()), Event::CertificateRefused { why: why.clone() });
             Refused(format!("{}.", why.trim_end_matches('.')))
         })?;
         let certificate = accepted.facts.clone();
@@ -195,15 +195,15 @@ impl Renewal {
                     fingerprint,
                     trusted: accepted.trusted.clone(),
                 };
-                self.note(Who::Person(by.clone()), event);
+                self.audit.note(Who::Person(by.clone()), event);
             }
             Outcome::NotProved(why) => {
                 warn!(%by, why, "what was offered does not work, and was not taken");
-                self.note(Who::Person(by.clone()), Event::CertificateRefused { why: why.clone() });
+                self.audit.note(Who::Person(by.clone()), Event::CertificateRefused { why: why.clone() });
             }
             Outcome::WentBack(why) => {
                 warn!(%by, why, "the unit went back to the certificate before");
-                self.note(Who::Unit, Event::CertificateLeft { fingerprint, why: why.clone() });
+                self.audit.note(Who::Unit, Event::CertificateLeft { fingerprint, why: why.clone() });
             }
         }
     }
@@ -226,12 +226,6 @@ impl Renewal {
 
     pub fn last(&self) -> MutexGuard<'_, Option<Attempt>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
-        }
     }
 }
 

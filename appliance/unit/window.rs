@@ -26,7 +26,6 @@ use super::duty::Duty;
 use super::guard::Watched;
 use super::history::History;
 use super::manual::Ledger;
-use super::opening;
 use super::renewal::Renewal;
 use super::saved::Saved;
 use super::tally::Tally;
@@ -144,7 +143,7 @@ impl Window {
     }
 
     fn note(&self, who: Who, event: Event) {
-        opening::note(&self.audit, who, event);
+        self.audit.note(who, event);
     }
 }
 

@@ -98,7 +98,7 @@ impl Hands {
             Some(offer) => Some(self.renewal.install(offer, by)?),
             None => None,
         };
-        self.note(Who::Person(by.clone()), event);
+        self.audit.note(Who::Person(by.clone()), event);
         match begun {
             None => self.finish(&plan),
             Some(outcome) => {
@@ -135,11 +135,5 @@ impl Hands {
         let certificate = &self.renewal.broker.certificate;
         let installed = certificate.parent().map_or_else(PathBuf::new, Path::to_owned);
         [installed, self.state_dir.clone()]
-    }
-
-    fn note(&self, who: Who, event: Event) {
-        if let Err(error) = self.audit.append(who, event) {
-            error!(%error, "the audit log could not be written");
-        }
     }
 }

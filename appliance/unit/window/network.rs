@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::audit::{Audit, Event, Who};
 use crate::console::{self, InterfaceView, NetworkTrial, NetworkView, Refused};
@@ -230,9 +230,7 @@ impl Network {
     }
 
     fn note(&self, who: Who, what: String) {
-        if let Err(error) = self.audit.append(who, Event::ConfigurationChanged { what }) {
-            error!(%error, "the audit log could not be written");
-        }
+        self.audit.note(who, Event::ConfigurationChanged { what });
     }
 }
 
