@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::SealKey;
-use crate::system::write_durably;
+use crate::system::{remove_durably, write_durably};
 
 /// One value in a small file of its own, which only the unit's key opens. It is replaced whole: after a power cut it holds
 /// the old value or the new.
@@ -54,6 +54,12 @@ impl<T: Serialize + DeserializeOwned> SealedFile<T> {
             .map_err(|source| SealedFileError::Write { path: self.path.clone(), source })
     }
 
+    /// Durable once this returns, also where there is none.
+    pub fn remove(&self) -> Result<(), SealedFileError> {
+        remove_durably(&self.path)
+            .map_err(|source| SealedFileError::Write { path: self.path.clone(), source })
+    }
+
     /// What it is sealed with, for a copy that lies elsewhere under a context of its own.
     pub fn key(&self) -> &SealKey {
         &self.key
@@ -78,5 +84,9 @@ mod tests {
             assert!(matches!(strange.read(), Err(SealedFileError::Damaged { .. })));
         }
         assert!(!std::fs::read(folder.path().join("names")).unwrap().windows(3).any(|text| text == b"Ann"));
+        for _ in 0..2 {
+            file(&unit, b"names 1").remove().unwrap();
+            assert_eq!(file(&unit, b"names 1").read().unwrap(), None);
+        }
     }
 }

@@ -21,7 +21,7 @@ pub use device::{
     ClockStatus, Device, DeviceFacts, Gravity, Motion, PowerFacts, Reserve, StorageFacts, clock_status,
 };
 pub use disk::{Disk, RealDisk, is_held};
-pub use files::{at_once, write_durably};
+pub use files::{at_once, remove_durably, write_durably};
 pub use memory::give_back_freed_memory;
 pub use open_files::open_files;
 pub use position::{Config as PositionConfig, Fix, Gps};

@@ -16,7 +16,7 @@ use crate::command::{self, Commands};
 use crate::config::Config;
 use crate::console::{self, Accounts, AccountsFound, OneTimeCode, Past};
 use crate::crypto::{SealedFileError, UnitKey};
-use crate::enroll::{InUse, InUseError};
+use crate::enroll::InUse;
 use crate::health::{Damage, Kept, Reason};
 use crate::hotlist::{self, Hotlist, StoreError, Updates};
 use crate::roster::{self, Rosters};
@@ -129,41 +129,33 @@ pub fn rosters(
     open_or_begin_anew("the roster", || Rosters::open(folder, key, config))
 }
 
-fn open_or_begin_anew<T>(
-    what: &str,
-    open: impl Fn() -> Result<T, SealedFileError>,
-) -> Result<(T, Option<Damage>), SealedFileError> {
-    match open() {
-        Err(SealedFileError::Damaged { path }) => {
-            let aside = path.with_extension("damaged");
-            let write = |source| SealedFileError::Write { path: path.clone(), source };
-            std::fs::rename(&path, &aside).map_err(write)?;
-            let detail = format!("{what} does not open; kept as {}", aside.display());
-            Ok((open()?, Some(Damage { reason: Reason::StateDamaged, detail })))
-        }
-        opened => opened.map(|opened| (opened, None)),
-    }
-}
-
 /// The identity; of what was changed, a file that does not open is set aside, and the installed one counts.
 pub fn identity(
     folder: &Path,
     key: &UnitKey,
     config: &Config,
-) -> Result<(InUse, Option<Damage>), InUseError> {
-    let open = || InUse::open(folder, key, config.unit.id.clone(), &config.delivery.broker);
-    let mut damage = None;
-    loop {
+) -> Result<(InUse, Option<Damage>), SealedFileError> {
+    let broker = &config.delivery.broker;
+    open_or_begin_anew("the changed identity", || InUse::open(folder, key, config.unit.id.clone(), broker))
+}
+
+fn open_or_begin_anew<T>(
+    what: &str,
+    open: impl Fn() -> Result<T, SealedFileError>,
+) -> Result<(T, Option<Damage>), SealedFileError> {
+    let mut kept_as = Vec::new();
+    let opened = loop {
         let path = match open() {
-            Err(InUseError::Damaged { path }) => path,
-            opened => return opened.map(|in_use| (in_use, damage)),
+            Err(SealedFileError::Damaged { path }) => path,
+            opened => break opened?,
         };
-        let write = |source| InUseError::Write { path: path.clone(), source };
-        let aside = InUse::set_aside(&path).map_err(write)?;
-        let detail = format!("{} does not open; kept as {}", path.display(), aside.display());
-        warn!(detail, "the installed certificate counts");
-        damage = Some(Damage { reason: Reason::StateDamaged, detail });
-    }
+        let aside = path.with_extension("damaged");
+        std::fs::rename(&path, &aside).map_err(|source| SealedFileError::Write { path, source })?;
+        kept_as.push(aside.display().to_string());
+    };
+    let detail = || format!("{what} does not open; kept as {}", kept_as.join(" and "));
+    let damage = (!kept_as.is_empty()).then(|| Damage { reason: Reason::StateDamaged, detail: detail() });
+    Ok((opened, damage))
 }
 
 /// Follows the whole audit log beside the start: a year of it takes a second.

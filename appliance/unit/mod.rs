@@ -128,8 +128,6 @@ pub enum StartError {
     #[error(transparent)]
     Sealed(#[from] SealedFileError),
     #[error(transparent)]
-    Identity(#[from] crate::enroll::InUseError),
-    #[error(transparent)]
     Vision(#[from] VisionError),
     #[error(transparent)]
     Delivery(#[from] DeliveryError),

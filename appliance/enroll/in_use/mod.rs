@@ -24,46 +24,36 @@
 mod offer;
 mod trial;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rcgen::KeyPair;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::identity::request_for;
-use crate::crypto::{Digest, SealKey, UnitKey};
+use crate::crypto::{Digest, SealedFile, SealedFileError, UnitKey};
 use crate::delivery::Broker;
 use crate::delivery::tls::{self, Credentials, Identity, Pem, TlsError};
-use crate::system::write_durably;
 use crate::words::{PersonName, UnitId};
 
 pub use offer::{Accepted, Offer, OfferError};
 pub use trial::{STANDS, Trial, Verdict, WITHIN};
 
-const CHANGED: &str = "identity";
-const REQUESTED: &str = "identity-request";
-
-/// What was changed cannot be kept or read.
+/// What was changed cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum InUseError {
-    #[error("{} cannot be read: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{} cannot be written: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
-    #[error("{} is damaged, or was written with another unit key", path.display())]
-    Damaged { path: PathBuf },
+    #[error(transparent)]
+    File(#[from] SealedFileError),
     #[error("the request could not be made: {0}")]
     Request(#[from] rcgen::Error),
 }
 
 /// The one owner of the unit's identity.
 pub struct InUse {
-    folder: PathBuf,
-    seal: SealKey,
+    changed: SealedFile<Changed>,
+    requested: SealedFile<Requested>,
     unit: UnitId,
     /// Names the installed files.
     broker: Broker,
@@ -113,16 +103,23 @@ pub enum Origin {
 
 impl InUse {
     /// # Errors
-    /// [`InUseError::Damaged`] where a file does not open: see [`InUse::set_aside`].
-    pub fn open(state_dir: &Path, key: &UnitKey, unit: UnitId, broker: &Broker) -> Result<Self, InUseError> {
-        let seal = key.derive("identity");
-        let changed: Option<Changed> = open(&seal, state_dir, CHANGED)?;
-        let mut requested: Option<Requested> = open(&seal, state_dir, REQUESTED)?;
-        if requested.as_ref().map(|asked| &asked.key) == changed.as_ref().map(|changed| &changed.key) {
-            requested = None;
+    /// [`SealedFileError::Damaged`] where a file does not open. Once it is moved away, the installed files count.
+    pub fn open(
+        state_dir: &Path,
+        key: &UnitKey,
+        unit: UnitId,
+        broker: &Broker,
+    ) -> Result<Self, SealedFileError> {
+        let seal = || key.derive("identity");
+        let changed = SealedFile::new(state_dir.join("identity"), seal(), b"identity 1");
+        let requested = SealedFile::new(state_dir.join("identity-request"), seal(), b"identity-request 1");
+        let mut state = State { changed: changed.read()?, requested: requested.read()?, ends: None };
+        if state.requested.as_ref().map(|asked| &asked.key)
+            == state.changed.as_ref().map(|changed| &changed.key)
+        {
+            state.requested = None;
         }
-        let state = Mutex::new(State { changed, requested, ends: None });
-        let in_use = Self { folder: state_dir.into(), seal, unit, broker: broker.clone(), state };
+        let in_use = Self { changed, requested, unit, broker: broker.clone(), state: Mutex::new(state) };
         if in_use.has_changed() && in_use.origin() == Origin::Installed {
             warn!(
                 "another certificate or authority was installed since: it counts, not what was changed here"
@@ -131,13 +128,6 @@ impl InUse {
         // Why it cannot be read, delivery tells.
         let _ = in_use.identity();
         Ok(in_use)
-    }
-
-    /// Moves away what does not open; the installed files count then.
-    pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
-        let aside = path.with_extension("damaged");
-        std::fs::rename(path, &aside)?;
-        Ok(aside)
     }
 
     pub fn origin(&self) -> Origin {
@@ -172,7 +162,7 @@ impl InUse {
         let key = KeyPair::generate()?;
         let request = request_for(&key, &self.unit)?;
         let asked = Requested { key: key.serialize_pem(), request, at: now, by: by.clone() };
-        self.write(REQUESTED, &asked)?;
+        self.requested.write(&asked)?;
         state.requested = Some(asked.clone());
         Ok((asked, true))
     }
@@ -183,7 +173,7 @@ impl InUse {
         if state.requested.is_none() {
             return Ok(false);
         }
-        self.remove(REQUESTED)?;
+        self.requested.remove()?;
         state.requested = None;
         Ok(true)
     }
@@ -208,35 +198,16 @@ impl InUse {
             by: by.clone(),
         };
         let mut state = self.state();
-        self.write(CHANGED, &changed)?;
+        self.changed.write(&changed)?;
         let answered = state.requested.as_ref().is_some_and(|asked| asked.key == changed.key);
         state.changed = Some(changed);
         state.ends = Some(accepted.facts.not_after);
         if answered {
             state.requested = None;
             // What is left of it is dropped at the next start.
-            self.remove(REQUESTED).unwrap_or_else(|error| warn!(%error, "an answered request stays"));
+            self.requested.remove().unwrap_or_else(|error| warn!(%error, "an answered request stays"));
         }
         Ok(())
-    }
-
-    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), InUseError> {
-        let path = self.folder.join(name);
-        let json = serde_json::to_vec(value).expect("texts and times are plain data");
-        let sealed = self.seal.seal(context(name).as_bytes(), &json);
-        write_durably(&path, &sealed).map_err(|source| InUseError::Write { path, source })
-    }
-
-    fn remove(&self, name: &str) -> Result<(), InUseError> {
-        let path = self.folder.join(name);
-        let removed =
-            std::fs::remove_file(&path).and_then(|()| std::fs::File::open(&self.folder)?.sync_all());
-        match removed {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(InUseError::Write { path, source })
-            }
-            _ => Ok(()),
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -268,24 +239,6 @@ fn installed(broker: &Broker) -> Digest {
     let [authority, certificate] = [&broker.authority, &broker.certificate]
         .map(|file| Digest::of(&std::fs::read(tls::locate(file)).unwrap_or_default()));
     Digest::of(format!("{authority} {certificate}").as_bytes())
-}
-
-fn open<T: DeserializeOwned>(seal: &SealKey, folder: &Path, name: &str) -> Result<Option<T>, InUseError> {
-    let path = folder.join(name);
-    let sealed = match std::fs::read(&path) {
-        Ok(sealed) => sealed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(InUseError::Read { path, source }),
-    };
-    let json = seal.open(context(name).as_bytes(), &sealed).ok();
-    match json.and_then(|json| serde_json::from_slice(&json).ok()) {
-        Some(value) => Ok(Some(value)),
-        None => Err(InUseError::Damaged { path }),
-    }
-}
-
-fn context(name: &str) -> String {
-    format!("{name} 1")
 }
 
 #[cfg(test)]
