@@ -5,7 +5,7 @@ use std::path::Path;
 use tracing::warn;
 
 use super::accounts::OneTimeCode;
-use crate::system::write_durably;
+use crate::system::{remove_durably, write_durably};
 
 const NAME: &str = "label.txt";
 
@@ -22,10 +22,7 @@ pub fn write(folder: &Path, unit: &str, address: &str, fingerprint: &str, code: 
 
 /// The code on it has been used.
 pub fn remove(folder: &Path) {
-    match std::fs::remove_file(folder.join(NAME)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            warn!(%error, "the label could not be removed");
-        }
-        _ => {}
+    if let Err(error) = remove_durably(&folder.join(NAME)) {
+        warn!(%error, "the label could not be removed");
     }
 }

@@ -12,7 +12,7 @@ use super::keys::{Keys, Secret};
 use crate::config::{self, Config};
 use crate::crypto::{SealKey, UnitKey};
 use crate::delivery::tls::{CertificateFacts, Pem};
-use crate::system::write_durably;
+use crate::system::{remove_durably, write_durably};
 use crate::words::UnitId;
 
 /// Where it is laid within the state folder.
@@ -113,10 +113,7 @@ impl Enrolment {
     }
 
     pub fn forget(state_dir: &Path) -> std::io::Result<()> {
-        match std::fs::remove_file(state_dir.join(FILE)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_durably(&state_dir.join(FILE))
     }
 
     fn pems(&self) -> (Pem, Pem) {

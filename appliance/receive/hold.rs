@@ -16,7 +16,7 @@ use super::ledger::{Entered, Ledger, VaultError};
 use super::selection::{Meant, Selection};
 use crate::audit::{Event, Who};
 use crate::hotlist::Text;
-use crate::system::{Clock, Disk, RealDisk, write_durably};
+use crate::system::{Clock, Disk, RealDisk, remove_durably, write_durably};
 use crate::words::{PersonName, RecordId};
 
 /// One file in `ledger/holds`.
@@ -99,7 +99,7 @@ pub fn release(
     let event = Event::HoldReleased { hold: id, case, reason: deed.why.as_str().to_owned() };
     ledger.note(&entered, clock, Who::Person(deed.by), event)?;
     let path = path_of(ledger, id);
-    fs::remove_file(&path).map_err(VaultError::disk(&path))?;
+    remove_durably(&path).map_err(VaultError::disk(&path))?;
     Ok(hold)
 }
 

@@ -9,7 +9,7 @@ use super::AccountsError;
 use super::role::Role;
 use super::secret::{GivenSecret, Hash};
 use crate::crypto::{Digest, SealKey, UnitKey};
-use crate::system::write_durably;
+use crate::system::{remove_durably, write_durably};
 use crate::words::PersonName;
 
 /// Where the accounts lie: sealed with the unit's key, or at a dashboard, which has none, open to its owner.
@@ -65,11 +65,8 @@ impl Shelf {
 
     /// Removes the file that stood in the place of this one before accounts were sealed.
     pub fn forget_open(&self) {
-        match std::fs::remove_file(Self::plain(&self.folder).path()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                warn!(%error, "accounts still lie open in accounts.json");
-            }
-            _ => {}
+        if let Err(error) = remove_durably(&Self::plain(&self.folder).path()) {
+            warn!(%error, "accounts still lie open in accounts.json");
         }
     }
 

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::file::Shelf;
 use super::secret::{Hash, OneTimeCode};
 use crate::crypto::UnitKey;
-use crate::system::write_durably;
+use crate::system::{remove_durably, write_durably};
 use crate::words::PersonName;
 
 const FILE: &str = "recovery";
@@ -80,11 +80,8 @@ impl Recovery {
     }
 
     pub(super) fn forget(shelf: &Shelf) {
-        match std::fs::remove_file(shelf.folder().join(FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!(%error, "a code that was made at the machine stays where it was laid");
-            }
-            _ => {}
+        if let Err(error) = remove_durably(&shelf.folder().join(FILE)) {
+            warn!(%error, "a code that was made at the machine stays where it was laid");
         }
     }
 }
