@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::disposition::{Disposition, DispositionError, Origin};
-use crate::crypto::{KeyId, Letter, LetterError, VerifyingKey};
+use crate::crypto::{Heading, KeyId, Letter, LetterError, VerifyingKey};
 use crate::words::{RecordId, UnitId};
 
 /// "A person at the department found this to be true of your alert."
@@ -40,16 +40,8 @@ impl Letter for Answer {
     const LONGEST: usize = 8 << 10;
     const GOOD_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-    fn unit(&self) -> &UnitId {
-        &self.unit
-    }
-
-    fn issued(&self) -> Timestamp {
-        self.disposition.at
-    }
-
-    fn expires(&self) -> Timestamp {
-        self.expires
+    fn heading(&self) -> Heading<'_> {
+        Heading { unit: &self.unit, issued: self.disposition.at, expires: self.expires }
     }
 }
 

@@ -1,7 +1,7 @@
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::console::Role;
-use crate::crypto::{VerifyingKey, one_key_each};
+use crate::crypto::{Signer, VerifyingKey, one_key_each};
 use crate::words::PersonName;
 
 /// `[command]`: who may command this unit by signed message.
@@ -9,7 +9,7 @@ use crate::words::PersonName;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// `[[command.people]]`. Default: nobody.
-    #[serde(deserialize_with = "with_one_key_each")]
+    #[serde(deserialize_with = "one_key_each")]
     pub people: Vec<Commander>,
 }
 
@@ -26,11 +26,14 @@ pub struct Commander {
     pub role: Role,
 }
 
-fn with_one_key_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Commander>, D::Error> {
-    let people: Vec<Commander> = Vec::deserialize(deserializer)?;
-    one_key_each(people.iter().map(|person| (&person.name, &person.key)))
-        .map_err(serde::de::Error::custom)?;
-    Ok(people)
+impl Signer for Commander {
+    fn name(&self) -> &PersonName {
+        &self.name
+    }
+
+    fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
 }
 
 #[cfg(test)]

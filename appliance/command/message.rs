@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Commander;
 use crate::console::Role;
-use crate::crypto::{Letter, LetterError, SealedFileError, SignatureError, VerifyingKey};
+use crate::crypto::{Heading, Letter, LetterError, SealedFileError};
 use crate::enroll::Offer;
 use crate::hotlist::Text;
 use crate::words::{CameraId, PersonName, RecordId, UnitId};
@@ -108,16 +108,8 @@ impl Letter for Command {
     const LONGEST: usize = 64 << 10;
     const GOOD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-    fn unit(&self) -> &UnitId {
-        &self.unit
-    }
-
-    fn issued(&self) -> Timestamp {
-        self.issued
-    }
-
-    fn expires(&self) -> Timestamp {
-        self.expires
+    fn heading(&self) -> Heading<'_> {
+        Heading { unit: &self.unit, issued: self.issued, expires: self.expires }
     }
 }
 
@@ -138,13 +130,10 @@ impl Command {
         unit: &UnitId,
         people: &'a [Commander],
     ) -> Result<(Self, &'a Commander), CommandRefusal> {
-        let keys: Vec<VerifyingKey> = people.iter().map(|person| person.key).collect();
-        let (command, by) = Self::verify(payload, unit, &keys)?;
+        let (command, person) = Self::verify_from(payload, unit, people)?;
         if command.reason.is_empty() {
             return Err(CommandRefusal::NoReason);
         }
-        let person = people.iter().find(|person| person.key.id() == by);
-        let person = person.ok_or_else(|| LetterError::from(SignatureError::UnknownKey(by.to_string())))?;
         Ok((command, person))
     }
 }

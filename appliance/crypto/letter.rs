@@ -2,11 +2,21 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{KeyId, SignatureError, Signed, SigningKey, VerifyingKey};
+use super::{KeyId, SignatureError, Signed, Signer, SigningKey, VerifyingKey};
 use crate::words::UnitId;
 
 /// How far the clock of whoever signs may be ahead of the unit's.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// What every letter says of itself.
+///
+/// A view, not a part of the messages: serde refuses unknown fields only in a struct that flattens none, and a signed
+/// message with a field that nobody reads must not be taken.
+pub struct Heading<'a> {
+    pub unit: &'a UnitId,
+    pub issued: Timestamp,
+    pub expires: Timestamp,
+}
 
 /// A signed message to one unit, good for a limited time: one that was overheard serves nowhere else, and not for long.
 pub trait Letter: Serialize + DeserializeOwned {
@@ -17,9 +27,7 @@ pub trait Letter: Serialize + DeserializeOwned {
     /// None is good for longer.
     const GOOD_FOR: SignedDuration;
 
-    fn unit(&self) -> &UnitId;
-    fn issued(&self) -> Timestamp;
-    fn expires(&self) -> Timestamp;
+    fn heading(&self) -> Heading<'_>;
 
     fn sign(&self, key: &SigningKey) -> Vec<u8> {
         Signed::new(Self::PURPOSE, self, &[key]).to_json()
@@ -31,22 +39,36 @@ pub trait Letter: Serialize + DeserializeOwned {
             return Err(LetterError::TooLong { has: payload.len(), most: Self::LONGEST });
         }
         let (letter, by) = Signed::verify::<Self>(payload, Self::PURPOSE, trusted)?;
-        if letter.unit() != unit {
-            return Err(LetterError::OtherUnit(letter.unit().clone()));
+        let meant = letter.heading().unit;
+        if meant != unit {
+            return Err(LetterError::OtherUnit(meant.clone()));
         }
         Ok((letter, by))
     }
 
+    /// [`Letter::verify`], and which of these people wrote it.
+    fn verify_from<'a, Person: Signer>(
+        payload: &[u8],
+        unit: &UnitId,
+        people: &'a [Person],
+    ) -> Result<(Self, &'a Person), LetterError> {
+        let keys: Vec<VerifyingKey> = people.iter().map(|person| *person.key()).collect();
+        let (letter, by) = Self::verify(payload, unit, &keys)?;
+        let person = people.iter().find(|person| person.key().id() == by);
+        Ok((letter, person.expect("only keys of these people were trusted")))
+    }
+
     /// Whether it counts at this time.
     fn is_timely(&self, now: Timestamp) -> Result<(), LetterError> {
-        if self.expires().duration_since(self.issued()) > Self::GOOD_FOR {
+        let Heading { issued, expires, .. } = self.heading();
+        if expires.duration_since(issued) > Self::GOOD_FOR {
             return Err(LetterError::GoodForTooLong(Self::GOOD_FOR));
         }
-        if self.expires() <= now {
-            return Err(LetterError::Late(self.expires()));
+        if expires <= now {
+            return Err(LetterError::Late(expires));
         }
-        if self.issued().duration_since(now) > AHEAD {
-            return Err(LetterError::FromTheFuture(self.issued()));
+        if issued.duration_since(now) > AHEAD {
+            return Err(LetterError::FromTheFuture(issued));
         }
         Ok(())
     }
@@ -87,16 +109,8 @@ mod tests {
         const LONGEST: usize = 1000;
         const GOOD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-        fn unit(&self) -> &UnitId {
-            &self.unit
-        }
-
-        fn issued(&self) -> Timestamp {
-            self.issued
-        }
-
-        fn expires(&self) -> Timestamp {
-            self.expires
+        fn heading(&self) -> Heading<'_> {
+            Heading { unit: &self.unit, issued: self.issued, expires: self.expires }
         }
     }
 

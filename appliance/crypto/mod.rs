@@ -12,9 +12,9 @@ mod sealing;
 mod signing;
 
 pub use digest::Digest;
-pub use letter::{Letter, LetterError};
+pub use letter::{Heading, Letter, LetterError};
 pub use module::{Module, ModuleError};
-pub use people::{GivenTwice, one_key_each};
+pub use people::{Signer, one_key_each};
 pub use sealed_file::{SealedFile, SealedFileError};
 pub use sealing::{SealError, SealKey, UnitKey};
 pub use signing::{KeyError, KeyId, SignatureError, Signed, SigningKey, VerifyingKey};

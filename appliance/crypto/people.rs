@@ -1,26 +1,29 @@
-use std::fmt::Display;
+use serde::{Deserialize, Deserializer, de};
 
 use super::VerifyingKey;
+use crate::words::PersonName;
 
-/// Two of the people whose signatures count share a name or a key.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}, or the key of {0}, is given twice: every person has a key that nobody else has")]
-pub struct GivenTwice(String);
+/// Somebody whose word counts because the unit's configuration names their key.
+pub trait Signer {
+    fn name(&self) -> &PersonName;
+    fn key(&self) -> &VerifyingKey;
+}
 
-/// Refuses people, each a name and a key, of whom one stands under two names or with two keys: such a person could
-/// be their own second person.
-///
-/// # Errors
-/// The first one that stands twice.
-pub fn one_key_each<'a, Name: Display + PartialEq + 'a>(
-    people: impl Iterator<Item = (&'a Name, &'a VerifyingKey)>,
-) -> Result<(), GivenTwice> {
-    let mut earlier: Vec<(&Name, &VerifyingKey)> = Vec::new();
-    for (name, key) in people {
-        if earlier.iter().any(|&(its_name, its_key)| its_name == name || its_key == key) {
-            return Err(GivenTwice(name.to_string()));
+/// For a field of people in a configuration. Refuses those of whom one stands under two names or with two keys: such a
+/// person could be their own second person.
+pub fn one_key_each<'de, Person, D>(deserializer: D) -> Result<Vec<Person>, D::Error>
+where
+    Person: Signer + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let people: Vec<Person> = Vec::deserialize(deserializer)?;
+    for (index, person) in people.iter().enumerate() {
+        let (name, key) = (person.name(), person.key());
+        if people[..index].iter().any(|earlier| earlier.name() == name || earlier.key() == key) {
+            return Err(de::Error::custom(format!(
+                "{name}, or the key of {name}, is given twice: every person has a key that nobody else has"
+            )));
         }
-        earlier.push((name, key));
     }
-    Ok(())
+    Ok(people)
 }

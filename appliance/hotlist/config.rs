@@ -20,7 +20,7 @@ pub struct Config {
     pub lists: Vec<List>,
     /// `[[hotlist.people]]`: who may ask for or approve manual entries by signed message. Default: nobody; the
     /// console's officers and administrators always may.
-    #[serde(deserialize_with = "people_with_one_key_each")]
+    #[serde(deserialize_with = "one_key_each")]
     pub people: Vec<Signatory>,
     /// `[hotlist.matching]`
     pub matching: Matching,
@@ -150,13 +150,6 @@ fn lists_with_one_name_each<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
         }
     }
     Ok(lists)
-}
-
-fn people_with_one_key_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Signatory>, D::Error> {
-    let people: Vec<Signatory> = Vec::deserialize(deserializer)?;
-    one_key_each(people.iter().map(|person| (&person.name, &person.key)))
-        .map_err(serde::de::Error::custom)?;
-    Ok(people)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::manual_entry::{Author, ManualError, Request};
-use crate::crypto::{Letter, LetterError, SignatureError, VerifyingKey};
+use crate::crypto::{Heading, Letter, LetterError, Signer, VerifyingKey};
 use crate::words::{PersonName, RecordId, UnitId};
 
 /// `[[hotlist.people]]`: somebody who may ask for or approve manual entries by signed message.
@@ -30,6 +30,16 @@ pub enum May {
     Approve,
     #[default]
     Both,
+}
+
+impl Signer for Signatory {
+    fn name(&self) -> &PersonName {
+        &self.name
+    }
+
+    fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
 }
 
 /// One person's word to one unit.
@@ -77,16 +87,8 @@ impl Letter for ManualMessage {
     const LONGEST: usize = 16 << 10;
     const GOOD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-    fn unit(&self) -> &UnitId {
-        &self.unit
-    }
-
-    fn issued(&self) -> Timestamp {
-        self.issued
-    }
-
-    fn expires(&self) -> Timestamp {
-        self.expires
+    fn heading(&self) -> Heading<'_> {
+        Heading { unit: &self.unit, issued: self.issued, expires: self.expires }
     }
 }
 
@@ -102,11 +104,8 @@ impl ManualMessage {
         people: &[Signatory],
         now: Timestamp,
     ) -> Result<(Self, Author), ManualMessageError> {
-        let keys: Vec<VerifyingKey> = people.iter().map(|person| person.key).collect();
-        let (message, by) = Self::verify(payload, unit, &keys)?;
+        let (message, person) = Self::verify_from(payload, unit, people)?;
         message.is_timely(now)?;
-        let person = people.iter().find(|person| person.key.id() == by);
-        let person = person.ok_or_else(|| LetterError::from(SignatureError::UnknownKey(by.to_string())))?;
         let allowed = match (&message.act, person.may) {
             (_, May::Both) | (ManualAct::Decline(_), _) => true,
             (ManualAct::Request(_), may) => may == May::Request,
@@ -115,7 +114,7 @@ impl ManualMessage {
         if !allowed {
             return Err(ManualMessageError::NotAllowed(person.name.clone()));
         }
-        Ok((message, Author { name: person.name.clone(), key: Some(by) }))
+        Ok((message, Author { name: person.name.clone(), key: Some(person.key.id()) }))
     }
 }
 
