@@ -17,11 +17,11 @@ use jiff::Timestamp;
 use milepost::crypto::SigningKey;
 use milepost::delivery::{Broker, Config, Delivery, Kind, LinkFault, LinkState, MemoryShelf};
 use milepost::enroll::Authority;
-use milepost::receive::{self, Receiver};
+use milepost::receive::Receiver;
 use milepost::system::SystemClock;
 use milepost::words::UnitId;
 use small_disk::SmallDisk;
-use support::{Mosquitto, eventually, files, not_run, sample};
+use support::{Mosquitto, copy, eventually, files, not_run, sample};
 
 struct Unit {
     shelf: Arc<MemoryShelf>,
@@ -62,21 +62,8 @@ impl Unit {
     }
 }
 
-fn receiver(broker: &Mosquitto, folder: &Path, key: SigningKey) -> Receiver {
-    let config = receive::Config {
-        broker: broker.client("receiver"),
-        name: "receiver".into(),
-        folder: folder.into(),
-        key,
-        keep: receive::Keep::default(),
-    };
-    Receiver::start(config, Arc::new(SystemClock::new())).unwrap().0
-}
-
-fn copy(key: &SigningKey, folder: &Path) -> SigningKey {
-    let path = folder.join("receipts.key");
-    key.save(&path).unwrap();
-    SigningKey::load(&path).unwrap()
+fn receiver(broker: &Mosquitto, vault: &Path, key: &SigningKey) -> Receiver {
+    Receiver::start(broker.receiver(vault, copy(key)), Arc::new(SystemClock::new())).unwrap().0
 }
 
 #[test]
@@ -88,7 +75,7 @@ fn a_revoked_unit_hears_that_it_is_and_delivers_once_it_is_enrolled_anew() {
     let path = folder.path().join("revoked.pem");
     std::fs::write(&path, list).unwrap();
     broker.reconfigure(format!("crlfile {}\n", path.display()));
-    let _receiver = receiver(&broker, &folder.path().join("vault"), copy(&key, folder.path()));
+    let _receiver = receiver(&broker, &folder.path().join("vault"), &key);
 
     let north = Unit::start("north-7", stolen.clone(), &key);
     north.put(Kind::Alert, 0);
@@ -114,7 +101,7 @@ fn a_unit_that_is_not_authorised_for_its_topics_says_that_nothing_arrives() {
     assert_ne!(without, shipped);
     std::fs::write(&acl, without).unwrap();
     broker.reconfigure(format!("acl_file {}\n", acl.display()));
-    let _receiver = receiver(&broker, &folder.path().join("vault"), copy(&key, folder.path()));
+    let _receiver = receiver(&broker, &folder.path().join("vault"), &key);
     let north = Unit::start("north-7", broker.client("north-7"), &key);
     north.put(Kind::Alert, 0);
     eventually("the silence of the receiver is noticed", || north.delivery.status().receiver_silent);
@@ -167,7 +154,7 @@ fn a_broker_without_room_on_its_disk_loses_nothing_of_ours() {
     }
     eventually("the broker has taken it all", || north.delivery.status().counts.records_published == 40);
     broker.restart();
-    let _receiver = receiver(&broker, &vault, copy(&key, folder.path()));
+    let _receiver = receiver(&broker, &vault, &key);
     eventually("all of it is sent again and receipted", || north.shelf.is_empty());
     let pictures: HashSet<_> =
         files(&vault).into_iter().filter(|path| path.extension().is_some_and(|end| end == "jpg")).collect();

@@ -16,11 +16,11 @@ use milepost::delivery::{
     MemoryShelf, OfflineReason, Presence, Receipt, Received, Shelf, Subscriptions, Topic, UnitTopic, tls,
 };
 use milepost::enroll::Authority;
-use milepost::receive::{self, Receiver};
+use milepost::receive::Receiver;
 use milepost::record::{self, NewRecord, Records};
 use milepost::system::{Clock, Disk, RealDisk, SystemClock};
 use milepost::words::{ListName, RecordId, UnitId};
-use support::{Mosquitto, eventually, sample};
+use support::{Mosquitto, copy, eventually, files, sample};
 use tokio::sync::mpsc;
 
 struct Unit {
@@ -76,19 +76,8 @@ fn unit(name: &str) -> UnitId {
     UnitId::parse(name).unwrap()
 }
 
-fn receiver(broker: &Mosquitto, folder: &Path, key: &SigningKey, keys: &Path) -> Receiver {
-    if !keys.exists() {
-        key.save(keys).unwrap();
-    }
-    let key = SigningKey::load(keys).unwrap();
-    let config = receive::Config {
-        broker: broker.client("receiver"),
-        name: "receiver".into(),
-        folder: folder.into(),
-        key,
-        keep: receive::Keep::default(),
-    };
-    Receiver::start(config, Arc::new(SystemClock::new())).unwrap().0
+fn receiver(broker: &Mosquitto, vault: &Path, key: &SigningKey) -> Receiver {
+    Receiver::start(broker.receiver(vault, copy(key)), Arc::new(SystemClock::new())).unwrap().0
 }
 
 /// A client that tests look and write through.
@@ -182,15 +171,6 @@ fn stored(folder: &Path) -> HashMap<RecordId, u32> {
     found
 }
 
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
-    }
-    files
-}
-
 #[test]
 fn birth_last_will_and_clean_stop_are_seen() {
     let mut broker = Mosquitto::start();
@@ -253,8 +233,7 @@ fn what_a_unit_has_the_broker_remember_comes_back_before_the_lists() {
 fn records_are_received_receipted_and_let_go() {
     let broker = Mosquitto::start();
     let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
-    let _receiver =
-        receiver(&broker, &folder.path().join("vault"), &key, &folder.path().join("receipts.key"));
+    let _receiver = receiver(&broker, &folder.path().join("vault"), &key);
     let north = Unit::start(&broker, "north-7", &[key.verifying_key()]);
     let now = Timestamp::now();
     let old = now - Duration::from_secs(3600);
@@ -295,7 +274,7 @@ fn the_store_purges_what_is_receipted_and_its_certificate_follows() {
     let broker = Mosquitto::start();
     let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
     let vault = folder.path().join("vault");
-    let _receiver = receiver(&broker, &vault, &key, &folder.path().join("receipts.key"));
+    let _receiver = receiver(&broker, &vault, &key);
     let (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>) = (Arc::new(RealDisk), Arc::new(SystemClock::new()));
     let (audit, _) = Audit::open(&folder.path().join("audit"), disk.clone(), clock.clone()).unwrap();
     let (unit_key, place) = (UnitKey::generate(), folder.path().join("records"));
@@ -364,8 +343,8 @@ fn an_alert_of_the_highest_level_leaves_before_older_ones() {
 fn broker_killed_and_receiver_ended_in_the_middle_lose_and_double_nothing() {
     let mut broker = Mosquitto::start();
     let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
-    let (vault, keys) = (folder.path().join("vault"), folder.path().join("receipts.key"));
-    let mut running = receiver(&broker, &vault, &key, &keys);
+    let vault = folder.path().join("vault");
+    let mut running = receiver(&broker, &vault, &key);
     let north = Unit::start(&broker, "north-7", &[key.verifying_key()]);
     let mut all = HashSet::new();
     for n in 0..600 {
@@ -384,7 +363,7 @@ fn broker_killed_and_receiver_ended_in_the_middle_lose_and_double_nothing() {
             // Ended with messages unanswered; then one that knows only the disk.
             350 => {
                 running.stop();
-                running = receiver(&broker, &vault, &key, &keys);
+                running = receiver(&broker, &vault, &key);
             }
             450 => {
                 eventually("connected again", || north.delivery.status().connections == 2);
@@ -408,8 +387,7 @@ fn broker_killed_and_receiver_ended_in_the_middle_lose_and_double_nothing() {
 fn a_frozen_broker_is_noticed_and_delivery_goes_on_when_it_thaws() {
     let broker = Mosquitto::start();
     let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
-    let _receiver =
-        receiver(&broker, &folder.path().join("vault"), &key, &folder.path().join("receipts.key"));
+    let _receiver = receiver(&broker, &folder.path().join("vault"), &key);
     let mut client = broker.client("north-7");
     client.keepalive_s = NonZeroU16::MIN;
     client.connect_timeout_s = NonZeroU16::MIN;

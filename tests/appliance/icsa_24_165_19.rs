@@ -395,14 +395,10 @@ fn people_work(console: &Client, first_code: &str) -> (People, Secrets) {
 
 /// Commands, a manual entry by signed messages, and an answer to an alert.
 fn department_works(site: &Site, alert: &str) {
-    let address = |name: &str| {
-        let client = site.broker.client(name);
-        let files =
-            [&client.authority, &client.certificate, &client.key].map(|file| file.display().to_string());
-        (client.port.to_string(), files)
-    };
-    let (port, [ca, cert, key]) = address("dispatcher");
-    let broker = format!("localhost:{port}");
+    let client = site.broker.client("dispatcher");
+    let [ca, cert, key] =
+        [&client.authority, &client.certificate, &client.key].map(|file| file.display().to_string());
+    let broker = format!("localhost:{}", client.port);
     let to = ["--broker", &broker, "--ca", &ca, "--cert", &cert, "--key", &key, "--unit", UNIT];
     for act in ["take-out", "return"] {
         milepost_ok(
@@ -427,9 +423,9 @@ fn department_works(site: &Site, alert: &str) {
     manual("ann.key", &["approve", &removal]);
     eventually("it is taken out", || site.audited("manual-entry-removed").len() == 1);
 
-    let (port, [ca, cert, key]) = address("receiver");
     let signing = site.department.keys.display().to_string();
-    let to = ["--port", &port, "--authority", &ca, "--certificate", &cert, "--key", &key];
+    let to = site.broker.arguments("receiver");
+    let to = to.each_ref().map(String::as_str);
     let what = ["receive", "answer", "--unit", UNIT, "--alert", alert, "--verdict", "dismissed"];
     let who = ["--by", "Ann Lee", "--signing-key", &signing];
     milepost_ok(&[&what[..], &who, &to].concat(), site.folder());

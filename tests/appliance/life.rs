@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use milepost::enroll::Authority;
 
 use crate::client::Client;
-use crate::department::files;
 use crate::program::{Appliance, milepost, milepost_ok, said};
 use crate::site::{CAMERA_LOST_WITHIN, LISTED, METRICS_TOKEN, PASSWORD, Site, UNIT, enrol};
-use crate::support::{Mosquitto, eventually};
+use crate::support::{Mosquitto, eventually, files};
 
 /// A change that a person makes must be at the broker within this time.
 const REPORTED_WITHIN: Duration = Duration::from_secs(1);
@@ -216,13 +215,10 @@ fn who_saw_an_alert_and_what_it_turned_out_to_be_is_recorded_and_counted() {
     assert_eq!(handed_out.len(), 1, "once for each person and picture: {handed_out:?}");
     assert_eq!(handed_out[0]["what"]["record"], *alert);
 
-    let receiver = site.broker.client("receiver");
-    let port = receiver.port.to_string();
-    let [authority, certificate, key] =
-        [&receiver.authority, &receiver.certificate, &receiver.key].map(|file| file.display().to_string());
+    let to = site.broker.arguments("receiver");
+    let to = to.each_ref().map(String::as_str);
     let keys = site.department.keys.display().to_string();
     let answer = |verdict: &str, verified: &[&str]| {
-        let to = ["--port", &port, "--authority", &authority, "--certificate", &certificate, "--key", &key];
         let what = ["receive", "answer", "--unit", UNIT, "--alert", &alert, "--verdict", verdict];
         let who = ["--by", "Ann Lee", "--signing-key", &keys];
         milepost(&[&what[..], &who, verified, &to].concat(), site.folder())

@@ -25,14 +25,7 @@ fn receiver(
     folder: &Path,
     key: SigningKey,
 ) -> (Receiver, tokio::sync::mpsc::Receiver<receive::News>) {
-    let config = receive::Config {
-        broker: broker.client("receiver"),
-        name: "receiver".into(),
-        folder: folder.into(),
-        key,
-        keep: Keep::default(),
-    };
-    Receiver::start(config, Arc::new(SystemClock::new())).unwrap()
+    Receiver::start(broker.receiver(folder, key), Arc::new(SystemClock::new())).unwrap()
 }
 
 /// How often each record is in the vault, or named as expired.

@@ -12,6 +12,8 @@ mod chromium;
 #[path = "../support/client.rs"]
 #[allow(dead_code, reason = "the console's tests use more of it")]
 mod client;
+#[path = "../fleet/dashboard.rs"]
+mod dashboard;
 #[path = "../fleet/stage.rs"]
 mod stage;
 #[path = "support/summary.rs"]
@@ -19,18 +21,16 @@ mod summary;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chromium::Browser;
-use client::Client;
+use dashboard::Dashboard;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use stage::{ADMINISTRATOR, PASSWORD, Unit, crowd, topic};
+use stage::{Unit, crowd, topic};
 use support::Mosquitto;
 
 const UNITS: usize = 5000;
@@ -41,7 +41,9 @@ fn main() {
     let mut broker = Mosquitto::start_quiet();
     let folder = tempfile::tempdir().expect("a folder");
     stage::let_one_write_for_all(&mut broker, folder.path());
-    let (program, address, mut person) = start(&broker, folder.path());
+    let mut dashboard = Dashboard::start(&broker, folder.path());
+    let address = format!("https://{}", dashboard.address);
+    let person = &mut dashboard.administrator;
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let voice = Arc::new(Unit::connect(&runtime, &broker, "crowd"));
 
@@ -63,12 +65,12 @@ fn main() {
     let reporting = Reporting::begin(voice.clone());
     let server = median((0..PAINTS).map(|_| timed(|| drop(person.get("/")))).collect());
     let mut browser = Browser::start();
-    browser.wear_session_of(&person, &address);
+    browser.wear_session_of(person, &address);
     browser.look_like(1280, "light");
     let paints: Vec<f64> = (0..=PAINTS).map(|_| painted(&mut browser, &address)).skip(1).collect();
     let changes = (0..CHANGES).map(|number| changed(&mut browser, &voice, number)).collect();
     album(&mut browser, &address);
-    let resident = resident_mb(program.0.id());
+    let resident = resident_mb(dashboard.id());
     drop(reporting);
 
     let mut figures = Map::new();
@@ -81,51 +83,6 @@ fn main() {
     figure("fleet_rss_mb", resident);
     figure("fleet_heard_s", heard_s);
     summary::add(figures);
-}
-
-/// The program, killed when dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts it, and signs its first administrator in.
-fn start(broker: &Mosquitto, folder: &Path) -> (Program, String, Client) {
-    let client = broker.client("dashboard");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_milepost"))
-        .args([
-            "fleet",
-            "--listen",
-            "127.0.0.1:0",
-            "--host",
-            &client.host,
-            "--port",
-            &client.port.to_string(),
-        ])
-        .arg("--authority")
-        .arg(&client.authority)
-        .arg("--certificate")
-        .arg(&client.certificate)
-        .arg("--key")
-        .arg(&client.key)
-        .current_dir(folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let said = BufReader::new(child.stdout.take().expect("it is piped"));
-    let said: Vec<String> = said.lines().take(3).map(|line| line.expect("the program says text")).collect();
-    let address =
-        said[0].rsplit("https://").next().and_then(|address| address.parse().ok()).expect("an address");
-    let code = said[2].split_whitespace().nth(2).expect("a code");
-    let mut person = Client::new(address, &folder.join("fleet"));
-    let fields = [("code", code), ("name", ADMINISTRATOR), ("password", PASSWORD), ("again", PASSWORD)];
-    assert_eq!(person.post("/set-up", &fields).status, 303);
-    (Program(child), format!("https://{address}"), person)
 }
 
 /// Every unit reports each minute, until this is dropped.

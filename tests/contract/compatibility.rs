@@ -9,7 +9,7 @@ use milepost::crypto::{SignatureError, Signed, SigningKey};
 use milepost::delivery::{Event, Presence, Receipt};
 use milepost::health::HealthReport;
 use milepost::hotlist::{Delta, Manifest, ManualMessage, Refusal, parse_line};
-use milepost::receive::{self, Receiver};
+use milepost::receive::Receiver;
 use milepost::system::SystemClock;
 use milepost::words::{ListName, UnitId};
 use serde::Serialize;
@@ -105,13 +105,7 @@ fn what_a_newer_unit_adds_is_ignored() {
 fn the_receiver_stores_and_receipts_what_it_does_not_know() {
     let (mut broker, folder) = (Mosquitto::start(), tempfile::tempdir().unwrap());
     broker.excuse("milepost/v1/units/north-7/events");
-    let config = receive::Config {
-        broker: broker.client("receiver"),
-        name: "receiver".into(),
-        folder: folder.path().join("vault"),
-        key: SigningKey::generate(),
-        keep: receive::Keep::default(),
-    };
+    let config = broker.receiver(&folder.path().join("vault"), SigningKey::generate());
     let (_receiver, _news) = Receiver::start(config, std::sync::Arc::new(SystemClock::new())).unwrap();
     let mut event = example("healthChange");
     event["type"] = json!("milepost.later.v1");

@@ -6,6 +6,7 @@ mod browser;
 mod chromium;
 #[path = "../support/client.rs"]
 mod client;
+mod dashboard;
 mod monitoring;
 #[path = "../support/program.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
@@ -14,10 +15,9 @@ mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use dashboard::Dashboard;
 use milepost::audit::verify;
 use serde_json::{Value, json};
 use stage::{ADMINISTRATOR, OFFICER, PASSWORD, Stage, TECHNICIAN, Unit, assert_is_health, crowd, topic};
@@ -362,34 +362,10 @@ fn the_program_teaches_starts_and_stops() {
     for told in ["--listen", "/metrics", "one-time code", "mosquitto_pub -r -n"] {
         assert!(help.contains(told), "{told} is not in\n{help}");
     }
-    let client = broker.client("dashboard");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_milepost"))
-        .args(["fleet", "--listen", "127.0.0.1:0", "--name", "Springfield"])
-        .args(["--host", &client.host, "--port", &client.port.to_string()])
-        .arg("--authority")
-        .arg(&client.authority)
-        .arg("--certificate")
-        .arg(&client.certificate)
-        .arg("--key")
-        .arg(&client.key)
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let address = said.next().unwrap();
-    let address = address.rsplit("https://").next().unwrap().parse().unwrap();
-    assert!(said.next().unwrap().contains("SHA-256"));
-    let code = said.next().unwrap().split_whitespace().nth(2).unwrap().to_owned();
-    let mut browser = client::Client::new(address, &folder.path().join("fleet"));
-    let fields =
-        [("code", code.as_str()), ("name", ADMINISTRATOR), ("password", PASSWORD), ("again", PASSWORD)];
-    assert_eq!(browser.post("/set-up", &fields).status, 303);
+    let mut dashboard = Dashboard::start(&broker, folder.path());
     let unit_runtime = tokio::runtime::Runtime::new().unwrap();
     let unit = Unit::connect(&unit_runtime, &broker, "pole-1");
     unit.reports(|_| {});
-    eventually("the unit is on the page", || browser.get("/").text().contains("pole-1"));
-    Command::new("kill").arg(child.id().to_string()).status().unwrap();
-    assert!(child.wait().unwrap().success());
+    eventually("the unit is on the page", || dashboard.administrator.get("/").text().contains("pole-1"));
+    assert!(dashboard.terminate().success());
 }

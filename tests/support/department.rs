@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use milepost::crypto::{Digest, SigningKey, VerifyingKey};
-use milepost::receive::{Config, Keep, News, NewsKind, Receiver};
+use milepost::receive::{News, NewsKind, Receiver};
 use milepost::system::SystemClock;
 use serde_json::Value;
 
-use crate::support::Mosquitto;
+use crate::support::{Mosquitto, files};
 
 /// A receiver at work. What it stored is read from its files, so that only what is durable counts.
 pub struct Department {
@@ -34,10 +34,8 @@ impl Department {
         SigningKey::generate().save(&keys).unwrap();
         let key = SigningKey::load(&keys).unwrap();
         let verifying = key.verifying_key();
-        let broker = broker.client("receiver");
-        let (name, folder_of) = ("receiver".into(), folder.into());
-        let config = Config { broker, name, folder: folder_of, key, keep: Keep::default() };
-        let (receiver, mut news) = Receiver::start(config, Arc::new(SystemClock::new())).unwrap();
+        let (receiver, mut news) =
+            Receiver::start(broker.receiver(folder, key), Arc::new(SystemClock::new())).unwrap();
         let reports = Arc::new(Mutex::new(Reports::default()));
         let heard = Arc::clone(&reports);
         std::thread::spawn(move || {
@@ -117,15 +115,4 @@ impl Department {
             })
             .collect()
     }
-}
-
-/// Every file under `folder`.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    // What vanishes while it is looked at was temporary.
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
 }

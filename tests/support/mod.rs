@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use milepost::crypto::SigningKey;
 use milepost::delivery;
 use milepost::enroll::Authority;
+use milepost::receive;
 use spy::Spy;
 
 /// Waits until `done`, and fails with `what` if that takes longer than half a minute. Looks often, so that
@@ -32,6 +34,14 @@ pub fn not_run(test: &str, why: &std::io::Error) {
     assert!(std::env::var_os("CI").is_none(), "{test} must run in CI, and cannot: {why}");
     let line = format!("\nNOT RUN: {test}: this machine does not let a test do what it needs ({why})\n");
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// A second copy of a key, for whoever keeps it.
+pub fn copy(key: &SigningKey) -> SigningKey {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    key.save(&path).unwrap();
+    SigningKey::load(&path).unwrap()
 }
 
 /// Every file under `folder`; what vanishes while it is looked at was temporary.
@@ -239,6 +249,35 @@ impl Mosquitto {
             certificate: path,
             retry_max_s: 1.try_into().unwrap(),
             ..delivery::Broker::default()
+        }
+    }
+
+    /// The same for a program of ours, as its arguments.
+    pub fn arguments(&self, name: &str) -> [String; 10] {
+        let client = self.client(name);
+        let text = |file: PathBuf| file.display().to_string();
+        [
+            "--host".into(),
+            client.host,
+            "--port".into(),
+            client.port.to_string(),
+            "--authority".into(),
+            text(client.authority),
+            "--certificate".into(),
+            text(client.certificate),
+            "--key".into(),
+            text(client.key),
+        ]
+    }
+
+    /// The reference receiver at this broker, which keeps what it stores in `vault`.
+    pub fn receiver(&self, vault: &Path, key: SigningKey) -> receive::Config {
+        receive::Config {
+            broker: self.client("receiver"),
+            name: "receiver".into(),
+            folder: vault.into(),
+            key,
+            keep: receive::Keep::default(),
         }
     }
 

@@ -60,16 +60,9 @@ impl Drop for Receiver {
 }
 
 fn run(broker: &Mosquitto, signing_key: &Path, folder: &Path) -> (Child, mpsc::Receiver<()>) {
-    let client = broker.client("receiver");
     let mut process = Command::new(env!("CARGO_BIN_EXE_milepost"))
         .arg("receive")
-        .args(["--host", "localhost", "--port", &client.port.to_string()])
-        .arg("--authority")
-        .arg(&client.authority)
-        .arg("--certificate")
-        .arg(&client.certificate)
-        .arg("--key")
-        .arg(&client.key)
+        .args(broker.arguments("receiver"))
         .arg("--signing-key")
         .arg(signing_key)
         .arg("--folder")

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use milepost::words::UnitId;
 
-use crate::department::{Department, files};
+use crate::department::Department;
 use crate::program::milepost_ok;
 use crate::rtsp::{self, RtspServer, Served};
-use crate::support::Mosquitto;
+use crate::support::{Mosquitto, files};
 
 pub const UNIT: &str = "north-7";
 /// What drives past, in turn; the department looks for the first two.
