@@ -18,6 +18,7 @@ mod door;
 mod icsa_24_165_19;
 mod lanes;
 mod life;
+mod position;
 #[path = "../support/program.rs"]
 mod program;
 mod receive;
