@@ -21,6 +21,8 @@ pub enum LinkFault {
     HungUp,
     #[error("{0} is not there")]
     Missing(String),
+    #[error("{0} may not be opened")]
+    Forbidden(String),
     #[error("the camera is in use by another program: {0}")]
     Busy(String),
     #[error("{0} holds no picture")]
@@ -47,7 +49,8 @@ impl LinkFault {
             Self::Silent(_) => "Check the camera and the network between; restart the camera if it persists.",
             Self::NoPicture(_) => "Set the camera to H.264, H.265 or MJPEG with a key frame each 1 to 4 s.",
             Self::HungUp => "It is tried again by itself; check whether the camera restarts often.",
-            Self::Missing(_) => "Check cable and path; a device must be allowed to the service.",
+            Self::Missing(_) => "Check cable and path.",
+            Self::Forbidden(_) => "Allow the device to the service, by its group and by `DeviceAllow`.",
             Self::Busy(_) => {
                 "End what else uses it: a camera at a device file gives pictures to one program alone."
             }
@@ -71,6 +74,7 @@ impl LinkFault {
             Self::NoPicture(_) => "no-picture",
             Self::HungUp => "hung-up",
             Self::Missing(_) => "missing",
+            Self::Forbidden(_) => "forbidden",
             Self::Busy(_) => "busy",
             Self::Empty(_) => "empty",
             Self::Undecodable(_) => "undecodable",
