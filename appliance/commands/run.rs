@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -52,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let key = unit_key(&config)?;
     let on_trial = source.on_trial;
-    let settings = Arc::new(Settings::new(source, config.clone(), Timestamp::now()));
+    let settings = Arc::new(Settings::new(source, config.clone()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let again = runtime.block_on(async {
         let unit_name = config.unit.id.clone();
@@ -149,12 +148,12 @@ async fn until_again(settings: &Settings) -> Again {
         if let Some(again) = *again.borrow_and_update() {
             return again;
         }
-        let left = settings.until().map(|until| until.duration_since(Timestamp::now()));
-        if left.is_some_and(|left| !left.is_positive()) {
+        let left = settings.left();
+        if left.is_some_and(|left| left.is_zero()) {
             warn!("nobody kept the configuration on trial: the old one counts again");
             return Again::WithoutTrial;
         }
-        // Looked at now and then, because a person may keep it meanwhile, and wall clocks step.
+        // Looked at now and then, because a person may keep it meanwhile.
         let _ = timeout(Duration::from_secs(1), again.changed()).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -32,8 +32,8 @@ pub enum Trial {
 pub struct Settings {
     source: Source,
     running: Config,
-    /// When the trial ends by itself; None where nothing is on trial, or it was kept.
-    until: Mutex<Option<Timestamp>>,
+    /// When the trial ends by itself, whatever the wall clock is set to; None where nothing is on trial, or it was kept.
+    ends: Mutex<Option<Instant>>,
     again: watch::Sender<Option<Again>>,
 }
 
@@ -48,18 +48,24 @@ pub struct Fitted {
 }
 
 impl Settings {
-    pub fn new(source: Source, running: Config, now: Timestamp) -> Self {
+    pub fn new(source: Source, running: Config) -> Self {
         let lasts = Duration::from_secs(running.console.confirm_s.get().into());
-        let until = source.on_trial.then(|| now.saturating_add(lasts).unwrap_or(Timestamp::MAX));
-        Self { source, running, until: Mutex::new(until), again: watch::Sender::new(None) }
+        let ends = source.on_trial.then(|| Instant::now() + lasts);
+        Self { source, running, ends: Mutex::new(ends), again: watch::Sender::new(None) }
     }
 
     pub fn text(&self) -> &str {
         &self.source.text
     }
 
-    pub fn until(&self) -> Option<Timestamp> {
-        *self.lock()
+    /// For how long the trial goes on; None where nothing is on trial.
+    pub fn left(&self) -> Option<Duration> {
+        self.lock().map(|ends| ends.saturating_duration_since(Instant::now()))
+    }
+
+    /// When the trial ends, by a wall clock that now shows `now`.
+    pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.left().map(|left| now.saturating_add(left).unwrap_or(Timestamp::MAX))
     }
 
     /// For the program, which starts anew when told to.
@@ -69,7 +75,7 @@ impl Settings {
 
     /// Checks a text and has the program try it; where the console will listen.
     pub fn propose(&self, text: &str) -> Result<String, Refused> {
-        if self.until().is_some() {
+        if self.left().is_some() {
             return Err(Refused("Keep or leave the configuration that is on trial first.".to_owned()));
         }
         let proposed = self.source.read(text).map_err(|mistake| Refused(mistake.to_string()))?;
@@ -86,7 +92,7 @@ impl Settings {
     }
 
     pub fn trial(&self) -> Trial {
-        match (self.source.on_trial, self.until()) {
+        match (self.source.on_trial, self.left()) {
             (false, _) => Trial::None,
             (true, Some(_)) => Trial::Running,
             (true, None) => Trial::Kept,
@@ -96,7 +102,7 @@ impl Settings {
     /// Lays down the configuration from before the latest change, if it is one that may be tried; gives its text.
     /// [`try_it`](Self::try_it) comes next.
     pub fn prepare_former(&self) -> Result<String, Refused> {
-        if self.until().is_some() {
+        if self.left().is_some() {
             return Err(Refused("A configuration is on trial: keep or leave it first.".to_owned()));
         }
         let none = "No change of the configuration was kept at this unit, so there is nothing to go back to.";
@@ -163,26 +169,26 @@ impl Settings {
     }
 
     pub fn keep(&self) -> Result<(), Refused> {
-        let mut until = self.lock();
-        if until.is_none() {
+        let mut ends = self.lock();
+        if ends.is_none() {
             return Err(Refused("No configuration is on trial.".to_owned()));
         }
         self.source.keep().map_err(|error| Refused(format!("The change could not be kept: {error}.")))?;
-        *until = None;
+        *ends = None;
         Ok(())
     }
 
     /// Ends the trial: the program starts anew as it was before.
     pub fn leave(&self) -> Result<(), Refused> {
-        if self.until().is_none() {
+        if self.left().is_none() {
             return Err(Refused("No configuration is on trial.".to_owned()));
         }
         self.again.send_replace(Some(Again::WithoutTrial));
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Timestamp>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,7 +206,7 @@ mod tests {
         );
         std::fs::write(&file, &text).unwrap();
         let (source, running) = Source::open(&file, false).unwrap();
-        let settings = Settings::new(source, running, Timestamp::now());
+        let settings = Settings::new(source, running);
         settings.propose(&text.replace("31", "32")).unwrap();
         let elsewhere = format!("{text}[delivery.broker]\ncertificate = \"/nowhere/unit.pem\"\n");
         assert!(settings.propose(&elsewhere).is_err_and(|refused| refused.0.contains("cannot be read")));

@@ -32,7 +32,7 @@ impl Setup for Window {
     }
 
     fn trial_until(&self) -> Option<Timestamp> {
-        self.settings.as_ref()?.until()
+        self.settings.as_ref()?.until(self.clock.now().wall)
     }
 
     fn try_configuration(&self, text: &str, by: &PersonName) -> Result<String, Refused> {
