@@ -93,13 +93,22 @@ impl Reception {
         &self,
         work: impl FnOnce(&mut Accounts) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let accounts = self.accounts.clone();
-        blocking(move || work(&mut lock(&accounts))).await
+        let (accounts, clock) = (self.accounts.clone(), self.clock.clone());
+        let work = move || {
+            let mut accounts = lock(&accounts);
+            accounts.follow(clock.now());
+            work(&mut accounts)
+        };
+        blocking(work).await
     }
 
     /// Takes the department's word on who may sign in; whoever may not any more is signed out at once. Blocks.
     pub fn take_roster(&self, roster: Option<Roster>) -> Vec<(RosterChange, PersonName)> {
-        let taken = lock(&self.accounts).take_roster(roster, self.clock.now().wall);
+        let mut accounts = lock(&self.accounts);
+        let now = self.clock.now();
+        accounts.follow(now);
+        let taken = accounts.take_roster(roster, now.wall);
+        drop(accounts);
         let mut sessions = self.sessions();
         taken.signed_out.iter().for_each(|name| sessions.end_all_of(name));
         taken.changes

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// When something happened, on both clocks.
 ///
@@ -17,5 +17,11 @@ impl Moment {
     /// Time passed since `earlier`; zero if `earlier` is later.
     pub fn since(&self, earlier: &Moment) -> Duration {
         self.uptime.saturating_sub(earlier.uptime)
+    }
+
+    /// By how much the wall clock was set since `earlier`: what it went beyond the time that passed.
+    pub fn step_since(&self, earlier: &Moment) -> SignedDuration {
+        let passed = SignedDuration::try_from(self.since(earlier)).unwrap_or(SignedDuration::MAX);
+        self.wall.duration_since(earlier.wall).saturating_sub(passed)
     }
 }

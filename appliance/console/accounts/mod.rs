@@ -4,6 +4,7 @@
 //! Every change is on disk before it counts, but for two that must also work on a disk that takes no writes: signing in,
 //! whose refusals then count in memory, and the one-time code of a unit that nobody has used yet.
 
+mod clock;
 mod department;
 mod file;
 mod opening;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::crypto::Digest;
-use crate::words::{NameError, PersonName};
+use crate::words::{Moment, NameError, PersonName};
 use file::{Account, Book, Secret, Shelf, is_same};
 
 pub use department::{Member, Roster, RosterChange, RosterTaken, RosterView};
@@ -116,6 +117,8 @@ pub struct Accounts {
     lock: Duration,
     /// Stands in for the secret of a name that nobody has, so that a refusal takes as long.
     decoy: Hash,
+    /// When [`follow`](Accounts::follow) was last told the time.
+    told: Option<Moment>,
 }
 
 impl Accounts {
@@ -131,7 +134,7 @@ impl Accounts {
     }
 
     fn of(shelf: Shelf, book: Book, lock: Duration) -> Self {
-        Self { shelf, book, roster: None, lock, decoy: OneTimeCode::generate().hash() }
+        Self { shelf, book, roster: None, lock, decoy: OneTimeCode::generate().hash(), told: None }
     }
 
     /// The one-time code for whoever comes first, where nobody came yet.

@@ -1,14 +1,14 @@
 use super::*;
 
-const LOCK: Duration = Duration::from_secs(30 * 60);
-const PASSWORD: &str = "four lanes, wet road";
+pub(super) const LOCK: Duration = Duration::from_secs(30 * 60);
+pub(super) const PASSWORD: &str = "four lanes, wet road";
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + minutes * 60).unwrap()
 }
 
 /// Accounts with one administrator, Jo Hill, in a folder of their own.
-fn with_administrator() -> (tempfile::TempDir, Accounts) {
+pub(super) fn with_administrator() -> (tempfile::TempDir, Accounts) {
     let folder = tempfile::tempdir().unwrap();
     let (mut accounts, code) = Accounts::open(folder.path(), LOCK).unwrap();
     let proof = accounts.set_up(&code.unwrap().to_string(), "Jo Hill", PASSWORD, at(0)).unwrap();
@@ -16,7 +16,7 @@ fn with_administrator() -> (tempfile::TempDir, Accounts) {
     (folder, accounts)
 }
 
-fn accepted(proof: &Proof) -> bool {
+pub(super) fn accepted(proof: &Proof) -> bool {
     matches!(proof, Proof::Accepted(_))
 }
 
