@@ -193,6 +193,13 @@ pub enum Event {
     ConfigurationChanged {
         what: String,
     },
+    /// By hand, as no server keeps it: what it showed, and what it shows since. This entry is dated by the new time.
+    ClockSet {
+        #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
+        from: Timestamp,
+        #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
+        to: Timestamp,
+    },
     /// By signed message. What came of it is said by the events of the thing itself.
     CommandTaken {
         command: RecordId,

@@ -10,21 +10,26 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::network::{self, Addressing, Change, Keeper, Request, Status, Step, Wanted};
-use crate::system::network::{active, network_facts, time_facts, tool, uptime};
+use crate::network::{self, Addressing, Change, Keeper, Reading, Request, Status, Step, Wanted};
+use crate::system::network::{active, network_facts, running_time_services, time_facts, tool, uptime};
 use crate::system::{log, write_durably};
 
 /// How often a request is looked for while a change is on trial.
 const TICK: Duration = Duration::from_millis(250);
 /// Within which systemd-networkd goes by a new file, in looks of [`TICK`].
 const LOOKS: u32 = 20;
+/// The services of time that were stopped to set the clock, a line for each: whoever runs next starts what stands here.
+const STOPPED: &str = "/run/milepost-network/stopped";
+/// At once: each of our runs is a job of systemd's own before which systemd-timesyncd does not start.
+const AT_ONCE: &str = "--job-mode=ignore-dependencies";
 
 /// Change network and time as asked at the console: what milepost-network.service starts, as root
 ///
 /// Lays down what was kept, then takes the console's request, watches over a change that is on trial, and takes it back
-/// unless somebody keeps it.
+/// unless somebody keeps it. Sets the clock where no server keeps it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The console's request
@@ -38,6 +43,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     log::start("info");
     let before = fs::read(network::STATUS).ok().and_then(|json| serde_json::from_slice::<Status>(&json).ok());
+    start_again().unwrap_or_else(|error| warn!(%error, "a service of time stays stopped"));
     let mut keeper = Keeper::resume(kept(), before);
     let kept = keeper.status().kept.clone();
     carry_out(&mut keeper, Step::Return(kept))?;
@@ -106,6 +112,7 @@ fn carry_out(keeper: &mut Keeper, mut step: Step) -> anyhow::Result<()> {
             Step::Try { wanted, change } => install(wanted).and_then(|()| took_effect(change)),
             Step::Return(wanted) => install(wanted),
             Step::Store(wanted) => store(wanted),
+            Step::SetClock(reading) => set_clock(reading),
         };
         if let Err(error) = &outcome {
             warn!(%error, "that did not work");
@@ -138,7 +145,7 @@ fn install(wanted: &Wanted) -> Result<(), String> {
         tool(&["networkctl", "reload"])?;
     }
     if time && running[1] {
-        tool(&["systemctl", "try-restart", "systemd-timesyncd.service"])?;
+        tool(&["systemctl", AT_ONCE, "try-restart", "systemd-timesyncd.service"])?;
     }
     Ok(())
 }
@@ -173,6 +180,35 @@ fn store(wanted: &Wanted) -> Result<(), String> {
     );
     write_durably(Path::new(network::KEPT), text.as_bytes())
         .map_err(|error| format!("{} cannot be written: {error}", network::KEPT))
+}
+
+/// By systemd-timedated, which asks nothing of root but to be root, and sets the hardware's clock as well. It refuses while a
+/// service of time runs, though that one has no server to set the clock by; so those stop for the while.
+fn set_clock(reading: &Reading) -> Result<(), String> {
+    let services = running_time_services();
+    write(Path::new(STOPPED), services.join("\n").as_bytes())
+        .map_err(|error| format!("{STOPPED} cannot be written: {error}"))?;
+    let set =
+        services.iter().try_for_each(|service| tool(&["systemctl", AT_ONCE, "stop", service]).map(drop));
+    let set = set.and_then(|()| {
+        let (now, to) = (Timestamp::now(), reading.by(uptime()));
+        let seconds = format!("@{}.{:06}", to.as_second(), to.subsec_microsecond());
+        info!(from = %now, %to, "the clock is set");
+        tool(&["timedatectl", "set-time", &seconds])?;
+        if to < now && services.contains(&"systemd-timesyncd.service") {
+            // What it noted as the latest time that there was: it would set the clock forward to that again.
+            tool(&["systemctl", AT_ONCE, "clean", "--what=state", "systemd-timesyncd.service"])?;
+        }
+        Ok(())
+    });
+    set.and(start_again())
+}
+
+/// Starts the services of time that were stopped to set the clock.
+fn start_again() -> Result<(), String> {
+    let Ok(stopped) = fs::read_to_string(STOPPED) else { return Ok(()) };
+    stopped.lines().try_for_each(|service| tool(&["systemctl", AT_ONCE, "start", service]).map(drop))?;
+    fs::remove_file(STOPPED).map_err(|error| format!("{STOPPED} cannot be removed: {error}"))
 }
 
 /// A whole file or none, which everybody may read.

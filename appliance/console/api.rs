@@ -20,6 +20,7 @@ use super::desk::Desk;
 use super::gate::{Visit, bearer};
 use super::pages::alerts::SHOWN as ALERTS_SHOWN;
 use super::pages::audit::{SHOWN as ENTRIES_SHOWN, Wanted};
+use super::pages::clock::TimeAsked;
 use super::pages::maintenance::{LOGBOOK_SHOWN, ServiceForm, WorkForm};
 use super::pages::network::{InterfaceForm, TimeForm};
 use super::pages::records as store;
@@ -284,6 +285,19 @@ pub async fn change_time_servers(desk: Asked, by: By, Json(asked): Json<TimeForm
 
 pub async fn decide_network(desk: Asked, by: By, Json(asked): Json<settings::Decision>) -> Answer {
     wiring::decide(desk, by, Form(asked)).await.map(done)
+}
+
+pub async fn look_at_time(State(desk): Asked, Json(asked): Json<TimeAsked>) -> Answer {
+    told(desk.ask(move |unit| unit.look_at_time(asked.to)).await??)
+}
+
+pub async fn set_time(
+    State(desk): Asked,
+    Extension(visit): By,
+    Json(TimeAsked { to, sure }): Json<TimeAsked>,
+) -> Answer {
+    desk.ask(move |unit| unit.set_time(to, sure, &visit.person.name)).await??;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 pub async fn accounts(State(desk): Asked) -> Answer {

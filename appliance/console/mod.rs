@@ -54,12 +54,12 @@ pub use certificate::CertificateError;
 pub use routes::{Allowed, Kind, Route, Rule, table as routes};
 pub use unit::{
     Access, Act, AimPicture, AimView, Aiming, AlertView, Alerting, Attempt, AttemptState, AuditEntry,
-    AuditFilter, BundleSent, BundleView, ByWhom, CameraView, CertificateView, Certificates, Configuration,
-    Counted, Deployed, Deployment, Drawn, EntryRequest, FieldChange, Identifying, InterfaceView, Link,
-    Listing, Lists, ListsChecked, LivePicture, Logging, ManualView, NetworkTrial, NetworkView, Overview,
-    PictureKind, PlateInPicture, Purge, Records, ReferenceView, Refused, RequestView, Service, ServiceChange,
-    ServiceState, Setup, Stock, StoredAlert, Storing, Subject, Unit, Upkeep, Verdict, Verification, Verified,
-    Work,
+    AuditFilter, BundleSent, BundleView, ByWhom, CameraView, CertificateView, Certificates, ClockChange,
+    Configuration, Counted, Deployed, Deployment, Drawn, EntryRequest, FieldChange, Identifying,
+    InterfaceView, Link, Listing, Lists, ListsChecked, LivePicture, Logging, ManualView, NetworkTrial,
+    NetworkView, Overview, PictureKind, PlateInPicture, Purge, Records, ReferenceView, Refused, RequestView,
+    Service, ServiceChange, ServiceState, Setup, Stock, StoredAlert, Storing, Subject, Unit, Upkeep, Verdict,
+    Verification, Verified, Work,
 };
 
 /// `[console]` in `milepost.toml`.

@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::accounts::Role;
 use super::desk::Desk;
 use super::pages::{
-    accounts, aim, alerts, audit, bundle, certificates, configuration, deployment, entrance, lists,
+    accounts, aim, alerts, audit, bundle, certificates, clock, configuration, deployment, entrance, lists,
     maintenance, network, overview, records, screen,
 };
 use super::reception::Reception;
@@ -121,6 +121,8 @@ pub fn table() -> Vec<Route> {
         form("/network/interface", TECHNICIANS, post(network::change_interface)),
         form("/network/time-servers", TECHNICIANS, post(network::change_time_servers)),
         form("/network/decision", TECHNICIANS, post(network::decide)),
+        form("/network/clock", TECHNICIANS, post(clock::look)),
+        form("/network/clock/decision", TECHNICIANS, post(clock::set)),
 
         page("/certificates", TECHNICIANS, get(certificates::show)).called("Certificates"),
         data("/certificates/now", TECHNICIANS, get(certificates::show)),
@@ -181,6 +183,8 @@ pub fn table() -> Vec<Route> {
         order("/api/v1/network/interface", TECHNICIANS, post(api::change_interface)),
         order("/api/v1/network/time-servers", TECHNICIANS, post(api::change_time_servers)),
         order("/api/v1/network/decision", TECHNICIANS, post(api::decide_network)),
+        order("/api/v1/network/clock", TECHNICIANS, post(api::look_at_time)),
+        order("/api/v1/network/clock/decision", TECHNICIANS, post(api::set_time)),
         ask("/api/v1/certificates", TECHNICIANS, get(api::certificates)),
         order("/api/v1/certificates", TECHNICIANS, post(api::install_certificate)),
         order("/api/v1/certificates/request", TECHNICIANS, post(api::request_certificate)),

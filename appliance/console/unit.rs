@@ -30,7 +30,7 @@ pub use certificates::{
 };
 pub use lists::{EntryRequest, Listing, Lists, ListsChecked, ManualView};
 pub use maintenance::{Deployed, Deployment, ServiceChange, Upkeep, Work};
-pub use network::{InterfaceView, NetworkTrial, NetworkView};
+pub use network::{ClockChange, InterfaceView, NetworkTrial, NetworkView};
 pub use settings::{Configuration, Setup};
 pub use stored::{Counted, Purge, Records, Stock, StoredAlert, Storing};
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Ask, Change, End, Ended, OnTrial, Request, Status, Wanted, check};
+use super::{Ask, Change, End, Ended, OnTrial, Reading, Request, Status, Wanted, check, check_clock};
 use crate::system::network::{NetworkFacts, TimeFacts};
 
 /// A person needs some time to look, and the unit may not stay long as nobody wants it.
@@ -19,6 +19,7 @@ pub enum Step {
     Store(Wanted),
     /// Make it so again.
     Return(Wanted),
+    SetClock(Reading),
 }
 
 /// Decides what becomes of requests and of the trial. At most one change is on trial.
@@ -70,7 +71,9 @@ impl Keeper {
         uptime: Duration,
     ) -> Result<Step, String> {
         match &request.ask {
-            Ask::Try { .. } if self.on_trial() => Err("another change is on trial".to_owned()),
+            Ask::Try { .. } | Ask::SetClock(_) if self.on_trial() => {
+                Err("another change is on trial".to_owned())
+            }
             Ask::Try { change, confirm_s } => {
                 check(change, network, time).map_err(|objection| objection.to_string())?;
                 let lasts = (*confirm_s).clamp(*CONFIRM_S.start(), *CONFIRM_S.end());
@@ -82,6 +85,10 @@ impl Keeper {
             Ask::Leave { trial } => {
                 self.tried(*trial)?;
                 Ok(self.end(End::Left))
+            }
+            Ask::SetClock(reading) => {
+                check_clock(reading, time, uptime).map_err(|objection| objection.to_string())?;
+                Ok(Step::SetClock(reading.clone()))
             }
         }
     }
@@ -117,11 +124,13 @@ impl Keeper {
                 self.status.trial = None;
                 Step::Return(self.status.kept.clone())
             }
-            (Step::Store(_), Err(why)) => {
+            (Step::Store(_) | Step::SetClock(_), Err(why)) => {
                 self.refuse(why);
                 Step::Nothing
             }
-            (Step::Try { .. }, Ok(())) | (Step::Return(_) | Step::Nothing, _) => Step::Nothing,
+            (Step::Try { .. } | Step::SetClock(_), Ok(())) | (Step::Return(_) | Step::Nothing, _) => {
+                Step::Nothing
+            }
         }
     }
 
@@ -134,8 +143,11 @@ impl Keeper {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::network::TimeServer;
+    use crate::system::ClockStatus;
     use crate::system::network::TimeService;
     use crate::words::RecordId;
 
@@ -150,7 +162,11 @@ mod tests {
         }
 
         fn ask(&mut self, ask: Ask) -> (RecordId, Step) {
-            let time = TimeFacts { service: Some(TimeService::Timesyncd), ..TimeFacts::default() };
+            let time = TimeFacts {
+                service: Some(TimeService::Timesyncd),
+                status: ClockStatus::Free,
+                ..TimeFacts::default()
+            };
             let request = Request { id: RecordId::new(), ask };
             let id = request.id;
             let uptime = Duration::from_secs(self.uptime);
@@ -238,6 +254,26 @@ mod tests {
         assert_eq!(bench.keeper.done(step, Err("disk full".into())), Step::Nothing);
         assert_eq!((bench.refused(), bench.keeper.on_trial()), ("disk full", true));
         assert_eq!(bench.tick(120), Step::Return(Wanted::default()));
+    }
+
+    #[test]
+    fn a_clock_is_set_without_a_trial_and_not_during_one() {
+        let mut bench = Bench::new();
+        let reading = Reading::at("2026-06-01T12:00:00Z".parse().unwrap(), Duration::from_secs(1000));
+        let (_, step) = bench.ask(Ask::SetClock(reading.clone()));
+        assert_eq!(step, Step::SetClock(reading.clone()));
+        assert_eq!(bench.keeper.done(step.clone(), Ok(())), Step::Nothing);
+        assert!(bench.keeper.status().answered.as_ref().unwrap().1.is_ok() && !bench.keeper.on_trial());
+        assert_eq!(bench.keeper.done(step, Err("not permitted".into())), Step::Nothing);
+        assert_eq!(bench.refused(), "not permitted");
+
+        bench.tried("a.example");
+        assert_eq!(bench.ask(Ask::SetClock(reading)).1, Step::Nothing);
+        assert!(bench.refused().contains("another change"));
+        let early = Reading::at(Timestamp::UNIX_EPOCH, Duration::ZERO);
+        bench.tick(120);
+        assert_eq!(bench.ask(Ask::SetClock(early)).1, Step::Nothing);
+        assert!(bench.refused().contains("once more"));
     }
 
     #[test]

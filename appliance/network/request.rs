@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Wanted};
+use super::{Change, Reading, Wanted};
 use crate::words::RecordId;
 
 /// Far more than a request takes.
@@ -30,6 +30,7 @@ pub enum Ask {
     Leave {
         trial: RecordId,
     },
+    SetClock(Reading),
 }
 
 /// Why what lies there is no request.

@@ -4,6 +4,7 @@ mod aims;
 mod alerts;
 mod bundle;
 mod certificates;
+mod clock;
 mod differences;
 mod lists;
 mod log;

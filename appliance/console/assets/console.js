@@ -74,6 +74,37 @@ for (const file of document.querySelectorAll("[data-fills]")) {
   });
 }
 
+// --- the unit's clock beside this device's ------------------------------------------------------------------
+
+/** In words, by its two largest units: "2 days 3 h". */
+function inWords(ms) {
+  const minutes = Math.floor(ms / 60_000);
+  const parts = [[Math.floor(minutes / 1440), "days"], [Math.floor(minutes / 60) % 24, "h"], [minutes % 60, "min"]];
+  const said = parts.filter(([many]) => many).slice(0, 2).map(([many, unit]) => `${many} ${unit}`);
+  return said.join(" ") || `${Math.round(ms / 1000)} s`;
+}
+
+function compareClocks(shown) {
+  // How long the page took to come is not known; what a person compares is seconds.
+  const ahead = Date.now() - Number(shown.dataset.unitMs);
+  const pad = (number) => String(number).padStart(2, "0");
+  const say = () => {
+    const now = new Date();
+    const day = [now.getFullYear(), pad(now.getMonth() + 1), pad(now.getDate())].join("-");
+    const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(pad).join(":");
+    const by = Math.abs(ahead) < 5000 ? "the same" : `the unit is ${inWords(Math.abs(ahead))} ${ahead > 0 ? "behind" : "ahead"}`;
+    shown.textContent = `${day} ${time}, ${by}`;
+  };
+  say();
+  setInterval(say, 1000);
+  for (const element of document.querySelectorAll("[data-device]")) element.hidden = false;
+  const field = document.getElementById("device-ms");
+  field?.form.addEventListener("submit", () => { field.value = Date.now(); });
+}
+
+const deviceClock = document.getElementById("device-clock");
+if (deviceClock) compareClocks(deviceClock);
+
 // --- day or night, as the person wants it ------------------------------------------------------------------
 
 const THEMES = { "": "Day and night: as the device", day: "Day", night: "Night" };

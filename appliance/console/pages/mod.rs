@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod audit;
 pub mod bundle;
 pub mod certificates;
+pub mod clock;
 pub mod configuration;
 pub mod deployment;
 pub mod entrance;

@@ -5,6 +5,8 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Form, State};
 use axum::response::Response;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::Frame;
@@ -147,6 +149,16 @@ impl InterfaceView {
             .map(|address| address.to_string())
             .unwrap_or_default()
     }
+}
+
+/// As a field for date and time has it.
+fn typed(at: &Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// The unit's time zone at this time: "UTC", or "EST (-05:00)".
+fn zone(at: &Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Z (%:z)").to_string().replace("UTC (+00:00)", "UTC")
 }
 
 fn listed(addresses: &[IpAddr]) -> String {

@@ -18,6 +18,8 @@ pub struct NetworkView {
     pub time_changed: bool,
     /// Why time servers cannot be changed here, as a sentence; None where they can.
     pub time_fixed: Option<String>,
+    /// Why the clock cannot be set by hand here, as a sentence; None where it can.
+    pub clock_fixed: Option<String>,
     /// Why nothing at all can be changed here.
     pub fixed: Option<String>,
     pub trial: Option<NetworkTrial>,
@@ -42,4 +44,16 @@ pub struct NetworkTrial {
     pub what: String,
     /// When it ends unless a person keeps it.
     pub until: Timestamp,
+}
+
+/// What it would mean to set the unit's clock, of which nothing is done yet.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClockChange {
+    /// What the clock shows.
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// What speaks against that time, as sentences: somebody has to be sure of it.
+    pub doubts: Vec<String>,
+    /// What comes of it, as sentences.
+    pub follows: Vec<String>,
 }

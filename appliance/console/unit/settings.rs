@@ -1,11 +1,11 @@
 use jiff::Timestamp;
 
 use super::certificates::CertificateView;
-use super::{NetworkView, Refused};
+use super::{ClockChange, NetworkView, Refused};
 use crate::network::Change;
 use crate::words::PersonName;
 
-/// Configuration and network, which are tried before they are kept.
+/// Configuration and network, which are tried before they are kept; and the clock, which is set.
 pub trait Setup {
     fn configuration(&self) -> Configuration;
     /// Until when the present configuration is on trial; None where it is not.
@@ -21,6 +21,10 @@ pub trait Setup {
     fn try_network(&self, change: Change, by: &PersonName) -> Result<(), Refused>;
     /// Ends the trial: the change stays, or is taken back.
     fn decide_network(&self, keep: bool, by: &PersonName) -> Result<(), Refused>;
+    /// What it would mean to set the clock to this time now.
+    fn look_at_time(&self, to: Timestamp) -> Result<ClockChange, Refused>;
+    /// Sets the clock, which shows this time now; `sure`: whatever speaks against it.
+    fn set_time(&self, to: Timestamp, sure: bool, by: &PersonName) -> Result<(), Refused>;
 }
 
 /// What the unit runs with, and what it shows to others.

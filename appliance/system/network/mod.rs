@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 pub use interfaces::{HostAddress, Interface, InterfaceKind, NetworkFacts, NetworkManager, network_facts};
-pub use time::{TimeFacts, TimeService, time_facts};
+pub use time::{TimeFacts, TimeService, running_time_services, time_facts};
 
 /// Seconds within which a tool of the system answers, or is taken not to.
 const PATIENCE_S: &str = "5";
@@ -23,7 +23,7 @@ const PATIENCE_S: &str = "5";
 /// Since the machine started, whatever its clock was set to meanwhile.
 pub fn uptime() -> Duration {
     let since = clock_gettime(ClockId::Boottime);
-    Duration::from_secs(since.tv_sec.unsigned_abs())
+    Duration::new(since.tv_sec.unsigned_abs(), since.tv_nsec.try_into().unwrap_or(0))
 }
 
 /// Runs a tool of the system; what it printed, or what went wrong.

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::device::{ClockStatus, clock};
@@ -14,6 +15,8 @@ pub struct TimeFacts {
     pub servers: Vec<String>,
     /// The one that it asks now.
     pub asked: Option<String>,
+    /// When this program was made, as its file says: it cannot be earlier.
+    pub earliest: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -47,7 +50,20 @@ pub fn time_facts() -> TimeFacts {
         _ => String::new(),
     };
     let (servers, asked) = servers(&said);
-    TimeFacts { status: clock.status, error_ms: clock.error_ms, service, servers, asked }
+    let earliest = made();
+    TimeFacts { status: clock.status, error_ms: clock.error_ms, service, servers, asked, earliest }
+}
+
+/// Packages and images date a file by the commit that it was made from, or earlier, never by the machine that it lies on.
+fn made() -> Option<Timestamp> {
+    let written = std::env::current_exe().and_then(std::fs::metadata).and_then(|facts| facts.modified());
+    written.ok().and_then(|written| Timestamp::try_from(written).ok())
+}
+
+/// The units of systemd under which services run that keep or would set the clock.
+pub fn running_time_services() -> Vec<&'static str> {
+    let active = active(&SERVICES.map(|(unit, _)| unit));
+    SERVICES.iter().zip(active).filter(|(_, runs)| *runs).map(|((unit, _), _)| *unit).collect()
 }
 
 /// Those of the system count where there are any, and those of the interfaces besides; the fallback where there are neither

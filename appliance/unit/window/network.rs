@@ -16,7 +16,9 @@ use tracing::warn;
 use crate::audit::{Audit, Event, Who};
 use crate::console::{self, InterfaceView, NetworkTrial, NetworkView, Refused};
 use crate::delivery::Broker;
-use crate::network::{self, Ask, Change, End, OnTrial, Request, Status, check};
+use crate::network::{
+    self, Ask, Change, End, OnTrial, Reading, Request, Status, check, check_clock, check_clock_free,
+};
 use crate::system::network::{
     Interface, NetworkFacts, NetworkManager, TimeFacts, TimeService, network_facts, source_towards,
     time_facts, uptime,
@@ -104,10 +106,11 @@ impl Network {
             name_servers,
             resolver,
             time_fixed: why_time_fixed(&time),
+            clock_fixed: check_clock_free(&time).err().map(sentence),
             time,
             time_changed: !kept.time_servers.is_empty(),
             fixed: (self.folder.is_none() || status.is_none()).then(|| {
-                "This program may not change the network here: it was not started by systemd, or \
+                "This program may change neither network nor time here: it was not started by systemd, or \
                  milepost-network.service has not run."
                     .to_owned()
             }),
@@ -159,6 +162,15 @@ impl Network {
         let verb = if keep { "keeps the network as changed" } else { "takes back the change of the network" };
         self.note(Who::Person(by.clone()), format!("{verb}, {what}"));
         Ok(())
+    }
+
+    pub fn may_set_clock(&self, reading: &Reading) -> Result<(), Refused> {
+        check_clock(reading, &time_facts(), uptime()).map_err(|objection| Refused(sentence(objection)))
+    }
+
+    /// Set when this returns.
+    pub fn set_clock(&self, reading: Reading) -> Result<(), Refused> {
+        self.ask(&self.asking(), Request { id: RecordId::new(), ask: Ask::SetClock(reading) })
     }
 
     fn asking(&self) -> MutexGuard<'_, ()> {

@@ -1,4 +1,4 @@
-//! Configuration and network, which are tried before they are kept.
+//! Configuration and network, which are tried before they are kept; and the clock.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Window;
 use super::settings::Settings;
 use crate::audit::{Event, Who};
-use crate::console::{CertificateView, Configuration, NetworkView, Refused, Setup};
+use crate::console::{CertificateView, ClockChange, Configuration, NetworkView, Refused, Setup};
 use crate::crypto::Digest;
 use crate::delivery::tls::Credentials;
 use crate::network::Change;
@@ -75,6 +75,14 @@ impl Setup for Window {
 
     fn decide_network(&self, keep: bool, by: &PersonName) -> Result<(), Refused> {
         self.network.decide(keep, by)
+    }
+
+    fn look_at_time(&self, to: Timestamp) -> Result<ClockChange, Refused> {
+        Window::look_at_time(self, to)
+    }
+
+    fn set_time(&self, to: Timestamp, sure: bool, by: &PersonName) -> Result<(), Refused> {
+        Window::set_time(self, to, sure, by)
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Twin {
     pub work: Mutex<Vec<String>>,
     pub trial: Mutex<Option<String>>,
     pub network_trial: Mutex<Option<Change>>,
+    /// Nobody keeps its clock.
+    pub clock_free: AtomicBool,
     pub deployed: Mutex<Option<Deployed>>,
     pub drawn: Mutex<Option<Drawn>>,
     pub requested: Mutex<Option<RequestView>>,
@@ -77,6 +79,7 @@ impl Twin {
             work: Mutex::default(),
             trial: Mutex::default(),
             network_trial: Mutex::default(),
+            clock_free: AtomicBool::default(),
             deployed: Mutex::default(),
             drawn: Mutex::default(),
             requested: Mutex::default(),

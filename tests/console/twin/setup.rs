@@ -31,20 +31,23 @@ impl Setup for Twin {
     }
 
     fn network(&self) -> NetworkView {
+        let free = self.clock_free.load(Ordering::Relaxed);
         let trial = lock(&self.network_trial).as_ref().map(ToString::to_string);
         NetworkView {
             interfaces: interfaces(),
             name_servers: vec!["10.20.0.1".parse().unwrap()],
             resolver: true,
             time: TimeFacts {
-                status: ClockStatus::Synchronised,
-                error_ms: Some(14.2),
+                status: if free { ClockStatus::Free } else { ClockStatus::Synchronised },
+                error_ms: (!free).then_some(14.2),
                 service: Some(TimeService::Timesyncd),
                 servers: vec!["time.county.example".into(), "10.20.0.1".into()],
                 asked: Some("10.20.0.1".into()),
+                earliest: None,
             },
             time_changed: false,
             time_fixed: None,
+            clock_fixed: (!free).then(|| "A time server keeps this unit's clock.".into()),
             fixed: None,
             trial: trial.map(|what| NetworkTrial { what, until: before(-110) }),
         }
@@ -63,6 +66,24 @@ impl Setup for Twin {
     fn decide_network(&self, keep: bool, by: &PersonName) -> Result<(), Refused> {
         lock(&self.work).push(format!("{by}: keeps {keep}"));
         lock(&self.network_trial).take().map(|_| ()).ok_or(Refused("No trial.".into()))
+    }
+
+    fn look_at_time(&self, to: Timestamp) -> Result<ClockChange, Refused> {
+        if !self.clock_free.load(Ordering::Relaxed) {
+            return Err(Refused("A time server keeps this unit's clock.".into()));
+        }
+        let ended =
+            format!("The unit's certificate ended on {}: after that no broker takes it.", before(-86_400));
+        let doubts = Vec::from_iter((to > before(-86_400)).then_some(ended));
+        Ok(ClockChange { from: NOW, to, doubts, follows: vec!["The hot list state is stale by it.".into()] })
+    }
+
+    fn set_time(&self, to: Timestamp, sure: bool, by: &PersonName) -> Result<(), Refused> {
+        if let Some(doubt) = self.look_at_time(to)?.doubts.pop().filter(|_| !sure) {
+            return Err(Refused(doubt));
+        }
+        lock(&self.work).push(format!("{by}: sets the clock to {to}"));
+        Ok(())
     }
 }
 
