@@ -25,7 +25,12 @@ use crate::words::UnitId;
 /// The service state from before the start. `ran_before`: the audit log has entries, so there must be one.
 pub fn service(saved: &Saved, ran_before: bool) -> Result<(Kept, Option<Damage>), SavedError> {
     let damage = |detail: &str| Some(Damage { reason: Reason::StateDamaged, detail: detail.to_owned() });
-    Ok(match saved.service()? {
+    let service = match saved.service() {
+        // A disk that reads nothing there must not return the unit to service, nor keep it from saying so.
+        Err(error @ SavedError::Read { .. }) => return Ok((Kept::default(), damage(&error.to_string()))),
+        service => service?,
+    };
+    Ok(match service {
         KeptState::Whole(kept) => {
             if saved.past_of_accounts(ran_before) == Past::Open {
                 saved.keep_service(&kept)?;
@@ -171,4 +176,19 @@ pub fn check_audit(audit: Arc<Audit>, duty: Arc<Duty>) -> std::io::Result<JoinHa
         }
         Err(error) => error!(%error, "the audit log could not be checked"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_state_that_the_disk_does_not_give_back_takes_the_unit_out_and_does_not_stop_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved::new(folder.path(), &UnitKey::generate());
+        // Reading a folder as a file fails as a worn card does.
+        std::fs::create_dir(folder.path().join("service")).unwrap();
+        let (kept, damage) = service(&saved, true).unwrap();
+        assert_eq!((kept, damage.unwrap().reason), (Kept::default(), Reason::StateDamaged));
+    }
 }

@@ -267,8 +267,13 @@ impl Unit {
         let mut vision = Vec::new();
         for camera in &config.camera {
             let view_angle_deg = camera.view_angle_deg.map(ViewAngle::degrees);
-            let watch = CameraWatch::new(camera.name.clone(), view_angle_deg, saved.aim(&camera.name)?);
-            let yields = YieldWatch::new(saved.yields(&camera.name)?, TimeZone::system());
+            let watch = CameraWatch::new(
+                camera.name.clone(),
+                view_angle_deg,
+                opening::kept(&audit, saved.aim(&camera.name)),
+            );
+            let yields =
+                YieldWatch::new(opening::kept(&audit, saved.yields(&camera.name)), TimeZone::system());
             let timing = Timing::of(&config.health, !config.delivery.receivers.is_empty());
             let canary = timing.map(|timing| canary::Flight::new(timing, clock.now()));
             let sight = Arc::new(Sight::new(
@@ -276,7 +281,7 @@ impl Unit {
                 view_angle_deg,
                 watch,
                 yields,
-                saved.lanes(&camera.name)?,
+                opening::kept(&audit, saved.lanes(&camera.name)),
                 canary,
                 clock.as_ref(),
             ));
@@ -287,6 +292,7 @@ impl Unit {
         }
         let cameras = Arc::new(cameras);
 
+        let stance = opening::kept(&audit, saved.stance());
         let latest = Arc::new(Mutex::new(None));
         let history = Arc::new(History::new(folder, Arc::new(RealDisk)));
         let reporter = delivery.clone();
@@ -307,7 +313,7 @@ impl Unit {
             roster: roster.clone(),
             clock: clock.clone(),
             device: Device::new(folder),
-            place: PlaceWatch::start(config.unit.kind, whereabouts, saved.clone())?,
+            place: PlaceWatch::new(config.unit.kind, whereabouts, saved.clone(), stance),
             saved: saved.clone(),
             clerk: clerk.clone(),
             paperwork: Arc::new(Mutex::new(Paperwork {

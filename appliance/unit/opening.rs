@@ -2,7 +2,7 @@
 
 use tracing::{error, warn};
 
-use super::saved::Saved;
+use super::saved::{Saved, SavedError};
 use crate::audit::{self, Audit, Event, Who};
 use crate::crypto::Digest;
 use crate::health::{Damage, Reason};
@@ -11,10 +11,7 @@ use crate::record::{self, Counter, Records};
 pub fn begin(audit: &Audit, saved: &Saved, configuration: Option<Digest>) {
     audit.note(Who::Unit, Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), configuration });
     let Some(now) = configuration else { return };
-    let before = saved.configuration().unwrap_or_else(|error| {
-        audit.note(Who::Unit, Event::DamageFound { what: error.to_string() });
-        None
-    });
+    let before = kept(audit, saved.configuration());
     if before == Some(now) {
         return;
     }
@@ -27,6 +24,16 @@ pub fn begin(audit: &Audit, saved: &Saved, configuration: Option<Digest>) {
     if let Err(error) = saved.keep_configuration(&now) {
         warn!(%error, "the next start cannot tell whether the configuration was changed");
     }
+}
+
+/// What a file held, if it can be had. One that is damaged is told, and keeps no unit from starting: it is learned, or
+/// given, anew.
+pub fn kept<T>(audit: &Audit, loaded: Result<Option<T>, SavedError>) -> Option<T> {
+    loaded.unwrap_or_else(|error| {
+        error!(%error, "what was kept is lost");
+        audit.note(Who::Unit, Event::DamageFound { what: error.to_string() });
+        None
+    })
 }
 
 /// That the log is shorter than it was, which its own chain cannot show.

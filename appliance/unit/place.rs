@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
-use super::saved::{Saved, SavedError};
+use super::saved::Saved;
 use crate::health::PlaceReport;
 use crate::system::{Clock, Fix, Gps, Gravity, Motion, PositionConfig};
 use crate::words::{Moment, Place, Position, UnitKind};
@@ -74,13 +74,14 @@ pub struct PlaceWatch {
 }
 
 impl PlaceWatch {
-    pub fn start(
+    /// `stance`: from before the start.
+    pub fn new(
         kind: UnitKind,
         whereabouts: Arc<Whereabouts>,
         saved: Arc<Saved>,
-    ) -> Result<Self, SavedError> {
-        let stance = saved.stance()?;
-        Ok(Self { kind, whereabouts, saved, stance })
+        stance: Option<Stance>,
+    ) -> Self {
+        Self { kind, whereabouts, saved, stance }
     }
 
     /// `aimed`: when a person last verified an aim; from then on the unit must stand as it does.
@@ -173,7 +174,10 @@ mod tests {
         let saved = Arc::new(Saved::new(folder.path(), &UnitKey::generate()));
         let whereabouts =
             Arc::new(Whereabouts::start(UnitKind::Fixed, &PositionConfig::default(), clock.clone()));
-        let start = || PlaceWatch::start(UnitKind::Fixed, whereabouts.clone(), saved.clone()).unwrap();
+        let start = || {
+            let stance = saved.stance().unwrap();
+            PlaceWatch::new(UnitKind::Fixed, whereabouts.clone(), saved.clone(), stance)
+        };
         let motion = |gravity: [f32; 3]| Some(Motion { gravity: Some(Gravity(gravity)), knock_g: 0.0 });
         let (upright, leaning) = (motion([0.0, 9.8, 0.0]), motion([0.0, 9.8, 9.8]));
         let aimed = |second| Some(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(second));

@@ -38,12 +38,12 @@ pub enum KeptState {
     Damaged,
 }
 
-/// A file that is there but cannot be used. Never overwritten silently: it may hold a latched fault.
+/// A file that is there but cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     #[error("{} cannot be read: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} is damaged ({source}); move it away to start without what it held", path.display())]
+    #[error("{} is damaged ({source})", path.display())]
     Damaged { path: PathBuf, source: serde_json::Error },
     #[error("{} cannot be written: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -262,6 +262,7 @@ mod tests {
         assert_eq!(saved.service().unwrap(), KeptState::Damaged);
         assert!(folder.path().join("service.damaged").exists(), "what was there is kept");
     }
+
     #[test]
     fn lanes_come_back_for_their_own_camera() {
         let folder = tempfile::tempdir().unwrap();

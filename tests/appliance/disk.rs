@@ -229,6 +229,10 @@ fn whatever_was_damaged_on_the_disk_the_rest_survives_and_the_damage_is_told() {
     for path in files(&state.join("lists/editions")) {
         damage(&path, 40);
     }
+    let learned = ["yields-lane-1.json", "stance.json"];
+    for name in learned {
+        std::fs::write(state.join(name), "{\"half of").unwrap();
+    }
     let log = files(&state.join("audit")).into_iter().filter(|path| path.ends_with("000000000001.jsonl"));
     for path in log {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -241,6 +245,13 @@ fn whatever_was_damaged_on_the_disk_the_rest_survives_and_the_damage_is_told() {
     eventually("the damage is told", || site.department.sees("out-of-service", &reasons));
     eventually("every alert that was raised arrives", || site.alerts_on_their_way() == 0);
     assert!(site.audited("alert-raised").len() >= entries, "the log goes on behind its damage");
+    let told = site.audited("damage-found");
+    for name in learned {
+        let tells = |entry: &serde_json::Value| {
+            entry["what"]["what"].as_str().is_some_and(|what| what.contains(name))
+        };
+        assert!(told.iter().any(tells), "{name}: {told:?}");
+    }
     eventually("the list is had again from the broker", || {
         !site.audited("list-changed").is_empty()
             && site.department.health()["lists"][0]["freshness"] == "fresh"
