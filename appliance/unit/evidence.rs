@@ -132,7 +132,7 @@ impl Evidence {
         let alerts = self.alerts.decide(read, matches.clone(), now);
         for alert in alerts {
             if self.duty.is_in_service() {
-                self.raise(alert.seen_from(position), read);
+                self.raise(alert.seen_from(position), read, now);
             } else {
                 let why = "the unit is out of service".to_owned();
                 self.suppress(read, alert.matched.list.list.clone(), why);
@@ -142,12 +142,12 @@ impl Evidence {
             for (list, why) in self.alerts.suppressed(read, &found) {
                 self.suppress(read, list, why);
             }
-            self.keep(read, &matches, position);
+            self.keep(read, &matches, position, now);
         }
     }
 
     /// Stored with its pictures before anybody hears of it.
-    fn raise(&self, alert: Alert, read: &Read) {
+    fn raise(&self, alert: Alert, read: &Read, now: Moment) {
         let pictures = self.pictures(read);
         let references: Vec<PictureRef> = pictures.iter().map(|picture| picture.reference).collect();
         let body = AlertRecord { alert: &alert, pictures: &references }.to_json();
@@ -166,7 +166,7 @@ impl Evidence {
             Event::AlertRaised { alert: alert.id, read: alert.read, list: alert.matched.list.list.clone() },
         );
         if alert.revision == 1 {
-            self.tally.alert(read.last_seen.wall);
+            self.tally.alert(now.wall);
         }
         let jpeg = |kind| {
             let picture = pictures.iter().find(|picture| picture.reference.kind == kind)?;
@@ -187,7 +187,7 @@ impl Evidence {
         self.audit.note(Who::Unit, Event::AlertSuppressed { read: read.id, list, why });
     }
 
-    fn keep(&self, read: &Read, matches: &[Match], position: Option<Position>) {
+    fn keep(&self, read: &Read, matches: &[Match], position: Option<Position>, now: Moment) {
         let hit = !matches.is_empty();
         let mut pictures = self.pictures(read);
         if !hit {
@@ -200,7 +200,7 @@ impl Evidence {
         records.extend(pictures.iter().map(|picture| picture.record(read.id, read, hit)));
         self.store(records, "read");
         let lane = read.lane.as_ref().map(|lane| lane.name());
-        self.tally.read(read.last_seen.wall, &read.camera, lane);
+        self.tally.read(read.last_seen.wall, now.wall, &read.camera, lane);
         if let Some(glance) = Glance::of(read) {
             self.tell(News::Read(glance));
         }

@@ -30,18 +30,19 @@ pub struct Counts {
 }
 
 impl Tally {
+    /// Counts for the day on which it is decided: one that was seen before midnight must not turn the day back.
     /// `lane`: where it was, None outside all lanes.
-    pub fn read(&self, at: Timestamp, camera: &CameraId, lane: Option<&LaneName>) {
-        let mut book = self.turned_to(at);
+    pub fn read(&self, seen: Timestamp, now: Timestamp, camera: &CameraId, lane: Option<&LaneName>) {
+        let mut book = self.turned_to(now);
         book.counts.reads_today += 1;
         book.counts.reads += 1;
-        book.counts.last_read = book.counts.last_read.max(Some(at));
+        book.counts.last_read = book.counts.last_read.max(Some(seen));
         *book.lanes.entry((camera.clone(), lane.cloned())).or_default() += 1;
     }
 
     /// Counts an alert when it is raised; a better read of the same is no second one.
-    pub fn alert(&self, at: Timestamp) {
-        let mut book = self.turned_to(at);
+    pub fn alert(&self, now: Timestamp) {
+        let mut book = self.turned_to(now);
         book.counts.alerts_today += 1;
         book.counts.alerts += 1;
     }
@@ -63,10 +64,10 @@ impl Tally {
         self.turned_to(now).lanes.retain(|(other, _), _| other != camera);
     }
 
-    fn turned_to(&self, at: Timestamp) -> MutexGuard<'_, Book> {
+    fn turned_to(&self, now: Timestamp) -> MutexGuard<'_, Book> {
         // Numbers are whole at every instant, so a panic elsewhere cannot have left them half-written.
         let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let date = at.to_zoned_datetime(TimeZone::system()).date();
+        let date = now.to_zoned_datetime(TimeZone::system()).date();
         if book.counts.date != Some(date) {
             book.counts = Counts { date: Some(date), reads_today: 0, alerts_today: 0, ..book.counts };
             book.lanes.clear();
@@ -84,8 +85,8 @@ mod tests {
         let tally = Tally::default();
         let noon: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let (camera, left) = (CameraId::parse("north").unwrap(), LaneName::parse("left").unwrap());
-        tally.read(noon, &camera, Some(&left));
-        tally.read(noon, &camera, None);
+        tally.read(noon, noon, &camera, Some(&left));
+        tally.read(noon, noon, &camera, None);
         tally.alert(noon);
         let by_lane = |at, lanes: &[LaneName]| {
             tally.by_lane(at, &camera, lanes).into_iter().map(|lane| lane.reads).collect::<Vec<_>>()
@@ -93,13 +94,19 @@ mod tests {
         assert_eq!(by_lane(noon, std::slice::from_ref(&left)), [1, 1]);
         let next_day: Timestamp = "2026-03-02T12:00:00Z".parse().unwrap();
         assert_eq!(by_lane(next_day, std::slice::from_ref(&left)), [0, 0]);
-        tally.read(next_day, &camera, Some(&left));
+        tally.read(next_day, next_day, &camera, Some(&left));
         assert_eq!(by_lane(next_day, &[]), [0], "a lane that is no longer drawn");
         tally.forget_lanes(&camera, next_day);
         assert_eq!(by_lane(next_day, &[left]), [0, 0]);
+        tally.read(noon, next_day, &camera, None);
+        assert_eq!(
+            tally.counts(next_day).reads_today,
+            2,
+            "one that was seen the day before takes no other away"
+        );
         let counts = tally.counts(next_day);
-        assert_eq!((counts.reads_today, counts.alerts_today), (1, 0));
+        assert_eq!((counts.reads_today, counts.alerts_today), (2, 0));
         assert_eq!(counts.last_read, Some(next_day), "whichever was told last");
-        assert_eq!((counts.reads, counts.alerts), (3, 1));
+        assert_eq!((counts.reads, counts.alerts), (4, 1));
     }
 }
