@@ -127,7 +127,7 @@ impl Renewal {
         let (renewal, by) = (self.clone(), by.clone());
         self.runtime.spawn(async move {
             let outcome = renewal.try_it(&accepted, &by).await;
-            renewal.tell(&accepted, &by, &outcome);
+            tokio::task::block_in_place(|| renewal.tell(&accepted, &by, &outcome));
             renewal.reach(Stage::Over(outcome.clone()));
             // Whoever asked may not wait for it.
             let _ = told.send(outcome);
