@@ -30,10 +30,7 @@ use super::manual::Ledger;
 use super::renewal::Renewal;
 use super::saved::Saved;
 use super::tally::Tally;
-use network::Network;
-use settings::Settings;
-
-use crate::audit::{Audit, Event, Who};
+use crate::audit::Audit;
 use crate::console::{CameraView, Link, Overview, Service as ServiceView, ServiceState as StateView, Unit};
 use crate::delivery::{LinkState as BrokerState, LinkStatus};
 use crate::health::{HealthReport, ServiceState, metrics};
@@ -41,6 +38,9 @@ use crate::hotlist::Hotlist;
 use crate::record::Records;
 use crate::system::Clock;
 use crate::words::{PersonName, RecordId, UnitId, UnitKind};
+
+use network::Network;
+use settings::Settings;
 
 /// Handles on the rooms.
 pub struct Window {
@@ -141,10 +141,6 @@ impl Window {
 
     fn report(&self) -> Option<HealthReport> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note(&self, who: Who, event: Event) {
-        self.audit.note(who, event);
     }
 }
 

@@ -66,7 +66,7 @@ impl Window {
             Refused(format!("The view of {name} has not settled yet: try again in ten seconds."))
         })?;
         self.saved.keep_aim(&name, &references).map_err(|error| Refused(sentence(error)))?;
-        self.note(Who::Person(by.clone()), Event::AimVerified { camera: name });
+        self.audit.note(Who::Person(by.clone()), Event::AimVerified { camera: name });
         Ok(())
     }
 }
@@ -108,6 +108,6 @@ fn draw(window: &Window, camera: &CameraId, lanes: DrawnLanes, by: &PersonName) 
         window.tally.forget_lanes(camera, now);
     }
     watched.sight.draw(drawn);
-    window.note(Who::Person(by.clone()), Event::LanesDrawn { camera: camera.clone(), lanes: told });
+    window.audit.note(Who::Person(by.clone()), Event::LanesDrawn { camera: camera.clone(), lanes: told });
     Ok(())
 }

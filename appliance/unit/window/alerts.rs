@@ -77,7 +77,7 @@ impl Window {
                 record: Some(record),
                 sha256: None,
             };
-            self.note(Who::Person(by.clone()), event);
+            self.audit.note(Who::Person(by.clone()), event);
         }
     }
 }

@@ -30,7 +30,7 @@ impl Window {
         self.network.set_clock(reading)?;
         let now = self.clock.now();
         let from = before.wall.saturating_add(now.since(&before)).unwrap_or(Timestamp::MAX);
-        self.note(Who::Person(by.clone()), Event::ClockSet { from, to: now.wall });
+        self.audit.note(Who::Person(by.clone()), Event::ClockSet { from, to: now.wall });
         Ok(())
     }
 }

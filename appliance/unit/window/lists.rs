@@ -75,7 +75,7 @@ impl Listing for Window {
         let checked = ListsChecked { by: by.clone(), at: now, current };
         self.saved.keep_lists_checked(&checked).map_err(|error| Refused(sentence(error)))?;
         let lists = lists.iter().map(stands).collect::<Vec<_>>().join("; ");
-        self.note(Who::Person(by.clone()), Event::ListsChecked { current, lists });
+        self.audit.note(Who::Person(by.clone()), Event::ListsChecked { current, lists });
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ impl Logging for Window {
     fn audit(&self, access: Access) {
         let shown = shown_alert(&access);
         let (who, event) = logbook::entry(access, shown);
-        self.note(who, event);
+        self.audit.note(who, event);
     }
 }
 

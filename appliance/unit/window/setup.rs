@@ -42,7 +42,7 @@ impl Setup for Window {
         let address = self.settings()?.propose(text)?;
         let digest = Digest::of(text.as_bytes());
         let what = format!("tries another configuration (SHA-256 {digest})");
-        self.note(Who::Person(by.clone()), Event::ConfigurationChanged { what });
+        self.audit.note(Who::Person(by.clone()), Event::ConfigurationChanged { what });
         Ok(address)
     }
 
@@ -54,7 +54,7 @@ impl Setup for Window {
         } else {
             settings.leave()?
         }
-        self.note(Who::Person(by.clone()), Event::ConfigurationChanged { what: what.to_owned() });
+        self.audit.note(Who::Person(by.clone()), Event::ConfigurationChanged { what: what.to_owned() });
         Ok(())
     }
 

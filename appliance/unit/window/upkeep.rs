@@ -46,7 +46,7 @@ impl Upkeep for Window {
         let done_by = if done_by.is_empty() { String::new() } else { format!(" by {done_by}") };
         let note = if note.is_empty() { String::new() } else { format!(": {note}") };
         let what = format!("{}{done_by}{note}", work.words());
-        self.note(Who::Person(by.clone()), Event::Maintenance { what });
+        self.audit.note(Who::Person(by.clone()), Event::Maintenance { what });
         Ok(())
     }
 
@@ -62,7 +62,7 @@ impl Upkeep for Window {
         self.saved.keep_deployment(&deployed).map_err(|error| Refused(sentence(error)))?;
         let Deployment { site, purpose, authority, approval, from, until } = deployed.deployment;
         let event = Event::Deployed { site, purpose, authority, approval, from, until };
-        self.note(Who::Person(by.clone()), event);
+        self.audit.note(Who::Person(by.clone()), event);
         Ok(())
     }
 
