@@ -9,11 +9,30 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{hex, sha256};
+use crate::words::json_mistake;
 
 /// Names a key in messages and logs: the first 16 hexadecimal digits of the public key's SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct KeyId(String);
+
+impl TryFrom<String> for KeyId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        match text.len() == 16 && text.bytes().all(is_digit) {
+            true => Ok(Self(text)),
+            false => Err("a key is named by 16 lower-case hexadecimal digits"),
+        }
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.0
+    }
+}
 
 impl std::fmt::Display for KeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -184,18 +203,26 @@ struct Signature {
     signature: String,
 }
 
-/// Why a signed message was refused.
+/// Why a signed message was refused. What it says is as long as we make it and quotes nothing: it goes into logs, and anybody
+/// may send such a message. The causes behind it do quote, for whoever signs.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
-    #[error("the message is not a signed envelope: {0}")]
-    Envelope(serde_json::Error),
+    #[error("the message is not a signed envelope, at {}", place(.0))]
+    Envelope(#[source] serde_json::Error),
     #[error("no signature is by a key that this unit was given (signed by: {0})")]
     UnknownKey(String),
     #[error("the signature by key {0} does not fit the message: it was changed, or is for another purpose")]
     Wrong(KeyId),
-    #[error("the signed message has an unexpected form: {0}")]
-    Payload(serde_json::Error),
+    #[error("the signed message has an unexpected form, at {}", place(.0))]
+    Payload(#[source] serde_json::Error),
 }
+
+fn place(error: &serde_json::Error) -> String {
+    format!("line {}, column {}: {}", error.line(), error.column(), json_mistake(error))
+}
+
+/// Of the keys that a message names; more than people sign one with.
+const NAMED_MOST: usize = 4;
 
 impl Signed {
     pub fn new<T: Serialize>(purpose: &str, message: &T, keys: &[&SigningKey]) -> Self {
@@ -244,8 +271,7 @@ impl Signed {
             }
         }
         if by.is_empty() {
-            let named: Vec<String> = envelope.claimed_keys().iter().map(KeyId::to_string).collect();
-            return Err(SignatureError::UnknownKey(named.join(", ")));
+            return Err(SignatureError::UnknownKey(some_of(&envelope.claimed_keys())));
         }
         let message = serde_json::from_str(&envelope.payload).map_err(SignatureError::Payload)?;
         Ok((message, by))
@@ -268,6 +294,12 @@ impl Signed {
     pub fn claimed_keys(&self) -> Vec<KeyId> {
         self.signatures.iter().map(|signature| signature.key.clone()).collect()
     }
+}
+
+fn some_of(keys: &[KeyId]) -> String {
+    let named: Vec<&str> = keys.iter().take(NAMED_MOST).map(|key| key.0.as_str()).collect();
+    let more = if keys.len() > NAMED_MOST { ", and more" } else { "" };
+    format!("{}{more}", named.join(", "))
 }
 
 fn signed_bytes(purpose: &str, payload: &str) -> Vec<u8> {
@@ -312,6 +344,23 @@ mod tests {
         let changed = String::from_utf8(json).unwrap().replace("abc", "abd");
         assert!(matches!(verify(changed.as_bytes(), "receipt", &trusted), Err(SignatureError::Wrong(_))));
         assert!(matches!(verify(b"{", "receipt", &trusted), Err(SignatureError::Envelope(_))));
+    }
+
+    #[test]
+    fn what_is_refused_is_neither_quoted_nor_named_at_length() {
+        let key = SigningKey::generate();
+        let long = "x".repeat(50_000);
+        let strangers: Vec<SigningKey> = (0..50).map(|_| SigningKey::generate()).collect();
+        let field = serde_json::json!({ (long.clone()): 1 });
+        for json in [
+            Signed::new("receipt", &"abc", &strangers.iter().collect::<Vec<_>>()).to_json(),
+            Signed::new("receipt", &field, &[&key]).to_json(),
+            field.to_string().into_bytes(),
+            format!(r#"{{"payload":"","signatures":[{{"key":"{long}","signature":""}}]}}"#).into_bytes(),
+        ] {
+            let refused = Signed::verify::<Signature>(&json, "receipt", &[key.verifying_key()]).unwrap_err();
+            assert!(refused.to_string().len() < 250 && !refused.to_string().contains("xx"), "{refused}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::entry::Entry;
 use super::refusal::ChunkError;
+use crate::words::json_mistake;
 
 /// A chunk may unpack to this much, no more; [`pack`] stays far below.
 pub const UNPACKED_MAX: usize = 8 << 20;
@@ -88,13 +89,7 @@ pub(super) fn decompress(chunk: &[u8]) -> Result<Vec<u8>, ChunkError> {
 
 /// Why JSON from outside was not taken, without quoting it.
 pub(super) fn wrong(line: usize, error: &serde_json::Error) -> ChunkError {
-    use serde_json::error::Category;
-    let why = match error.classify() {
-        Category::Data => "a field is missing, unknown or out of its range",
-        Category::Eof => "the line ends early",
-        Category::Syntax | Category::Io => "it is not JSON",
-    };
-    ChunkError::Entry { line, column: error.column(), why }
+    ChunkError::Entry { line, column: error.column(), why: json_mistake(error) }
 }
 
 #[cfg(test)]

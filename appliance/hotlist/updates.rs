@@ -27,8 +27,6 @@ use crate::words::{ListName, Moment};
 
 /// What the broker's copy is sealed as.
 const MEMORY: &[u8] = b"hot list memory 1";
-/// A refusal that repeats within this time is counted, not told again: anyone on the broker can cause one.
-const SAME_REFUSAL: Duration = Duration::from_secs(60);
 
 /// What a message or the passing of time leads to.
 #[derive(Debug)]
@@ -38,7 +36,8 @@ pub enum Effect {
     Unsubscribe(String),
     /// In force now. For the audit log.
     Installed(Installed),
-    /// Refused; the list in force stays in force. For the audit log; health finds it in the summary.
+    /// Refused; the list in force stays in force. For the audit log; health finds it in the summary. Anyone on the broker can
+    /// cause as many as they like.
     Refused {
         list: Option<ListName>,
         why: Refusal,
@@ -70,7 +69,6 @@ struct Tracked {
     /// The edition whose chunks are being gathered.
     builder: Option<(Builder, KeyId)>,
     early: EarlyChunks,
-    told: Option<(String, Duration)>,
 }
 
 impl Hotlist {
@@ -389,23 +387,14 @@ impl Updates {
     }
 
     fn refuse(&mut self, list: &ListName, why: Refusal, now: Moment, effects: &mut Effects) {
-        let tracked = self.tracked(list);
         if why.may_pass_later() {
-            tracked.progress.try_again(now);
-        }
-        let said = why.to_string();
-        let repeated = tracked
-            .told
-            .as_ref()
-            .is_some_and(|(told, at)| *told == said && now.uptime.saturating_sub(*at) < SAME_REFUSAL);
-        if !repeated {
-            tracked.told = Some((said.clone(), now.uptime));
-            effects.refused(Some(list), why);
+            self.tracked(list).progress.try_again(now);
         }
         self.note(list, |note| {
             note.refusals += 1;
-            note.last_refusal = Some(RefusalNote { at: now.wall, why: said });
+            note.last_refusal = Some(RefusalNote { at: now.wall, why: why.to_string() });
         });
+        effects.refused(Some(list), why);
     }
 
     fn note(&self, list: &ListName, change: impl FnOnce(&mut super::in_force::Note)) {
@@ -499,7 +488,7 @@ impl Updates {
 
 impl Tracked {
     fn new(trusted: Vec<VerifyingKey>, progress: Progress) -> Self {
-        Self { trusted, progress, builder: None, early: EarlyChunks::default(), told: None }
+        Self { trusted, progress, builder: None, early: EarlyChunks::default() }
     }
 
     /// Takes a chunk that is wanted.

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tracing::{error, warn};
+use tracing::error;
 
 use super::board::Board;
+use super::refusals::Refusals;
 use super::saved::Saved;
 use crate::alert::{Answer, AnswerError, Disposition, Verdict};
 use crate::audit::{Audit, Event, Who};
@@ -51,6 +52,7 @@ pub struct Answers {
     turn: Mutex<()>,
     /// Held for moments only.
     remembered: Mutex<Remembered>,
+    refusals: Mutex<Refusals>,
 }
 
 impl Answers {
@@ -68,7 +70,8 @@ impl Answers {
             Remembered::new()
         });
         let remembered = Mutex::new(remembered);
-        Self { unit, trusted, board, records, audit, saved, clock, turn: Mutex::default(), remembered }
+        let (turn, refusals) = (Mutex::default(), Mutex::default());
+        Self { unit, trusted, board, records, audit, saved, clock, turn, remembered, refusals }
     }
 
     /// A person's answer at the console. False if the alert is no longer on the board.
@@ -96,15 +99,19 @@ impl Answers {
         });
         let (disposition, key) = match newer {
             Ok(newer) => newer,
-            Err(why) => {
-                warn!(%why, "an answer to an alert was refused");
-                return self.audit.note(Who::Unit, Event::AnswerRefused { why: why.to_string() });
-            }
+            Err(why) => return self.refuse(why.to_string()),
         };
         self.board.answer(disposition.clone(), self.clock.now());
         let answer = format!("{}, says {}", disposition.verdict.words(), disposition.by);
         if let Err(error) = self.take(disposition, Who::Department(key), answer) {
             error!(%error, "an answer to an alert could not be stored");
+        }
+    }
+
+    fn refuse(&self, why: String) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = refusals.tell("an answer to an alert", why, self.clock.now()) {
+            self.audit.note(Who::Unit, Event::AnswerRefused { why });
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::answers::Answers;
 use super::door::{AskAgain, Door};
@@ -16,6 +16,7 @@ use super::manual::Ledger;
 use super::muster::Muster;
 use super::orders::Orders;
 use super::pulse::Pulse;
+use super::refusals::Refusals;
 use crate::audit::{Audit, Event, Who};
 use crate::delivery::{Delivery, Inbound, Topic, UnitTopic};
 use crate::hotlist::{Effect, Hotlist, Updates};
@@ -37,6 +38,8 @@ pub struct Post {
     pub orders: Orders,
     pub muster: Muster,
     pub answers: Arc<Answers>,
+    pub refused_entries: Refusals,
+    pub refused_lists: Refusals,
     pub pulse: Arc<Pulse>,
     pub clock: Arc<dyn Clock>,
     pub stop: Arc<AtomicBool>,
@@ -122,7 +125,7 @@ impl Post {
         }
     }
 
-    fn manual_message(&self, payload: &[u8]) {
+    fn manual_message(&mut self, payload: &[u8]) {
         match self.hotlist.manual_message(payload, &self.unit, self.clock.now().wall) {
             Ok(Some((change, by))) => {
                 info!(by = %by.name, "a manual entry, by signed message");
@@ -130,8 +133,10 @@ impl Post {
             }
             Ok(None) => {}
             Err(why) => {
-                warn!(%why, "a message about a manual entry was refused");
-                self.audit.note(Who::Unit, Event::ManualMessageRefused { why: why.to_string() });
+                let what = "a message about a manual entry";
+                if let Some(why) = self.refused_entries.tell(what, why.to_string(), self.clock.now()) {
+                    self.audit.note(Who::Unit, Event::ManualMessageRefused { why });
+                }
             }
         }
     }
@@ -143,7 +148,7 @@ impl Post {
         }
     }
 
-    fn carry_out(&self, effect: Effect) {
+    fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Subscribe(filter) => self.delivery.subscribe(filter),
             Effect::Unsubscribe(filter) => self.delivery.unsubscribe(filter),
@@ -158,11 +163,14 @@ impl Post {
                 };
                 self.audit.note(Who::Unit, event);
             }
-            Effect::Refused { list: Some(list), why } => {
-                warn!(%list, %why, "a hot list was refused");
-                self.audit.note(Who::Unit, Event::ListRefused { list, why: why.to_string() });
+            Effect::Refused { list, why } => {
+                let what =
+                    list.as_ref().map_or("a list message".to_owned(), |list| format!("the list {list}"));
+                let told = self.refused_lists.tell(&what, why.to_string(), self.clock.now());
+                if let (Some(list), Some(why)) = (list, told) {
+                    self.audit.note(Who::Unit, Event::ListRefused { list, why });
+                }
             }
-            Effect::Refused { list: None, why } => warn!(%why, "a list message was refused"),
         }
     }
 }

@@ -24,6 +24,7 @@ mod orders;
 mod place;
 mod pulse;
 mod read_record;
+mod refusals;
 mod renewal;
 mod roll_back;
 pub(crate) mod saved;
@@ -68,6 +69,7 @@ use muster::Muster;
 use orders::Orders;
 use place::{PlaceWatch, Whereabouts};
 use pulse::Pulse;
+use refusals::Refusals;
 use renewal::Renewal;
 use roll_back::RollBack;
 use saved::{Saved, SavedError};
@@ -365,7 +367,7 @@ impl Unit {
             clock: clock.clone(),
             waiting: orders::Waiting::default(),
             under_way: Vec::new(),
-            refused: None,
+            refusals: Refusals::default(),
         };
         let console = accounts.and_then(|accounts| {
             Console::start(&config.console, &console::folder(folder), accounts, window.clone(), clock.clone())
@@ -392,6 +394,8 @@ impl Unit {
             answers,
             orders,
             muster,
+            refused_entries: Refusals::default(),
+            refused_lists: Refusals::default(),
             pulse: inbound,
             clock: clock.clone(),
             stop: stop.clone(),

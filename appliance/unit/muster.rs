@@ -1,19 +1,17 @@
 //! The department's roster on its way from the broker to the console's accounts.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::{info, warn};
 
+use super::refusals::Refusals;
 use crate::audit::{Audit, Event, Who};
 use crate::console::{Admission, RosterChange};
 use crate::delivery::{Delivery, Topic, UnitTopic};
 use crate::roster::{Judgement, RosterReport, Rosters};
 use crate::words::{Moment, PersonName, UnitId};
 
-/// A refusal that repeats within this time is told once: anyone who may write the topic can cause one.
-const SAME_REFUSAL: Duration = Duration::from_secs(60);
 /// As many names as stand in one entry of the audit log.
 const NAMES: usize = 50;
 
@@ -31,8 +29,7 @@ pub struct Muster {
     rests: Option<String>,
     /// Whether the broker has this unit's memory.
     remembered: bool,
-    /// The last refusal, and when it was told.
-    refused: Option<(String, Moment)>,
+    refusals: Refusals,
 }
 
 /// What a unit subscribes to for its roster.
@@ -59,7 +56,7 @@ impl Muster {
             report,
             rests: None,
             remembered: false,
-            refused: None,
+            refusals: Refusals::default(),
         };
         muster.put_in_force(date, false);
         muster
@@ -155,14 +152,10 @@ impl Muster {
     }
 
     fn refuse(&mut self, why: String, now: Moment) {
-        let told = |(last, at): &(String, Moment)| *last == why && now.since(at) < SAME_REFUSAL;
-        let Some(roster) = self.rosters.name().filter(|_| !self.refused.as_ref().is_some_and(told)).cloned()
-        else {
-            return;
-        };
-        warn!(%roster, why, "a roster was refused");
-        self.refused = Some((why.clone(), now));
-        self.audit.note(Who::Unit, Event::RosterRefused { roster, why });
+        let Some(roster) = self.rosters.name().cloned() else { return };
+        if let Some(why) = self.refusals.tell("a roster", why, now) {
+            self.audit.note(Who::Unit, Event::RosterRefused { roster, why });
+        }
     }
 }
 

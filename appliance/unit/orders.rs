@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::duty::Duty;
 use super::guard::Watched;
+use super::refusals::Refusals;
 use super::renewal::{self, Renewal};
 use super::roll_back::RollBack;
 use super::window::Window;
@@ -28,8 +29,6 @@ const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 const WAITING_MOST: usize = 64;
 /// A camera that streams shows its next picture well within this.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(3);
-/// A refusal that repeats within this time is told once: anyone who may write the topic can cause one.
-const SAME_REFUSAL: Duration = Duration::from_secs(60);
 
 /// The way of a command from the broker to its result.
 pub struct Orders {
@@ -46,8 +45,7 @@ pub struct Orders {
     pub waiting: Waiting,
     /// Commands whose outcome comes later.
     pub under_way: Vec<UnderWay>,
-    /// The last refusal, and when it was told.
-    pub refused: Option<(String, Moment)>,
+    pub refusals: Refusals,
 }
 
 /// A certificate that is being tried.
@@ -306,13 +304,8 @@ impl Orders {
     }
 
     fn refuse(&mut self, why: String) {
-        let now = self.clock.now();
-        let told = |(last, at): &(String, Moment)| *last == why && now.since(at) < SAME_REFUSAL;
-        if self.refused.as_ref().is_some_and(told) {
-            return;
+        if let Some(why) = self.refusals.tell("a command", why, self.clock.now()) {
+            self.audit.note(Who::Unit, Event::CommandRefused { why });
         }
-        warn!(why, "a command was refused");
-        self.refused = Some((why.clone(), now));
-        self.audit.note(Who::Unit, Event::CommandRefused { why });
     }
 }

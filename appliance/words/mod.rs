@@ -17,6 +17,6 @@ pub use place::{Place, Position, PositionSource};
 pub use plate::{Plate, PlateError};
 pub use probability::Probability;
 pub use reading::{ALPHABET, Candidate, Reading, SLOTS_MAX, Slot, StateReading};
-pub use sentence::sentence;
+pub use sentence::{json_mistake, sentence};
 pub use state::State;
 pub use time::Moment;

@@ -8,6 +8,17 @@ pub fn sentence(told: impl Display) -> String {
     format!("{capital}{}.", characters.as_str())
 }
 
+/// What is wrong with JSON that came from outside, without quoting it: serde's own words may hold a plate, or as much as
+/// whoever sent it likes.
+pub fn json_mistake(error: &serde_json::Error) -> &'static str {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Data => "a field is missing, unknown or out of its range",
+        Category::Eof => "it ends early",
+        Category::Syntax | Category::Io => "it is not JSON",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
