@@ -108,6 +108,11 @@ impl Index {
         }
     }
 
+    /// None while there is no record.
+    pub fn lowest_segment(&self) -> Option<u32> {
+        self.segments.keys().map(|(_, number)| *number).min()
+    }
+
     /// Counts what the files have grown by.
     pub fn grow_segment(&mut self, shelf: Shelf, number: u32, bytes: u64) {
         if let Some(segment) = self.segments.get_mut(&(shelf, number)) {

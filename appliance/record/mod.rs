@@ -32,6 +32,7 @@
 //! bodies/<number>.pack             large bodies (pictures) of one commit, likewise
 //! counters                         numbers that must not fall back
 //! check                            a constant, sealed: whether this is the key of these records
+//! steps                            how the wall clock was set, sealed: an age is told by it after a restart
 //! ```
 //!
 //! A keys file and a bodies file with the same name are a *segment*. Three *shelves* keep apart what may be
@@ -69,6 +70,7 @@ mod records;
 mod recovery;
 mod sealing;
 mod slot;
+mod steps;
 mod storing;
 mod writer;
 

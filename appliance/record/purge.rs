@@ -126,6 +126,8 @@ impl Records {
     /// what it had refused. Counts on the monotonic clock, so that nothing expires because somebody set the time.
     pub fn sweep(&self) -> Result<Swept, RecordError> {
         let mut io = self.io();
+        let Io { writer, steps, .. } = &mut *io;
+        steps.follow(self.clock.now(), writer);
         self.finish(&mut io)?;
         let back_on_disk = self.bring_back(&mut io);
         let mut subjects = Vec::new();

@@ -19,6 +19,7 @@ use super::purge::Purge;
 use super::recovery::{Recovered, decis, recover};
 use super::sealing::open_body;
 use super::slot::{Found, Place};
+use super::steps::Steps;
 use super::storing::Stored;
 use super::writer::{Files, Sealed, Writer};
 use crate::audit::{Audit, Event, Who};
@@ -48,6 +49,7 @@ pub struct Records {
 
 pub(super) struct Io {
     pub writer: Writer,
+    pub steps: Steps,
     /// A purge whose certificate stands and whose keys the disk would not let go of yet.
     pub unfinished: Option<Purge>,
 }
@@ -115,6 +117,7 @@ impl Records {
             keys: folder.join("keys"),
             bodies: folder.join("bodies"),
             check: folder.join("check"),
+            steps: folder.join("steps"),
             slot_key: key.derive("record keys"),
             disk,
         });
@@ -134,7 +137,7 @@ impl Records {
             files,
             clock,
             audit,
-            io: Mutex::new(Io { writer: opened.writer, unfinished: None }),
+            io: Mutex::new(Io { writer: opened.writer, steps: opened.steps, unfinished: None }),
             turn: Mutex::new(()),
             state: Mutex::new(Shared {
                 index: opened.index,

@@ -13,7 +13,8 @@
 //! | a keys file without a record | all were destroyed, the removal was cut short | removed with its bodies |
 //! | the newest certificate names a record that is still there | a purge was cut short | the purge is finished before anything is handed out |
 //! | two records with one id | a failed commit could not be taken back, and the caller stored again | the later one is destroyed |
-//! | a record captured in the future | the wall clock went back | kept; expired at once where a limit applies |
+//! | a record captured before the wall clock was set | the unit saw by how much | kept, with the age that it has |
+//! | a record captured in the future | the wall clock went back while the unit was off | kept; expired at once where a limit applies |
 //! | anything that cannot be removed | the disk is read-only | left; everything readable is served |
 //!
 //! A keys file that somebody took away is not told apart from a commit that was cut short: one commit may begin several
@@ -32,6 +33,7 @@ use super::index::{Decis, Entry, Index, State};
 use super::kind::{Class, Head, Shelf};
 use super::sealing::open_body;
 use super::slot::{Found, Place, SLOT, Slot};
+use super::steps::Steps;
 use super::writer::{Files, Writer};
 use crate::words::Moment;
 
@@ -59,6 +61,7 @@ pub struct Recovered {
 pub(super) struct Opened {
     pub index: Index,
     pub writer: Writer,
+    pub steps: Steps,
     pub recovered: Recovered,
 }
 
@@ -67,6 +70,7 @@ pub(super) fn recover(files: &Arc<Files>, segment_records: u16, now: Moment) -> 
     check_key(files, &listing)?;
     let mut recovery = Recovery {
         files,
+        steps: Steps::open(files.clone(), now),
         writer: Writer::new(files.clone(), segment_records, listing.next_segment(), listing.next_pack()),
         index: Index::default(),
         recovered: Recovered::default(),
@@ -77,13 +81,15 @@ pub(super) fn recover(files: &Arc<Files>, segment_records: u16, now: Moment) -> 
     recovery.finish_purge();
     recovery.remove_unreferenced(&listing);
     recovery.recovered.records = Class::ALL.iter().map(|&class| recovery.index.live(class)).sum();
-    let Recovery { index, writer, recovered, .. } = recovery;
+    let Recovery { index, writer, mut steps, recovered, .. } = recovery;
+    steps.forget_below(index.lowest_segment());
     info!(?recovered, "opened the records");
-    Ok(Opened { index, writer, recovered })
+    Ok(Opened { index, writer, steps, recovered })
 }
 
 struct Recovery<'a> {
     files: &'a Arc<Files>,
+    steps: Steps,
     writer: Writer,
     index: Index,
     recovered: Recovered,
@@ -226,7 +232,7 @@ impl Recovery<'_> {
                         } else if self.index.find(found.head.id).is_some() {
                             gone.push(place);
                         } else {
-                            self.index.insert(place, self.entry(&found));
+                            self.index.insert(place, self.entry(&found, number));
                         }
                     }
                 }
@@ -241,12 +247,13 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn entry(&self, slot: &Slot) -> Entry {
+    fn entry(&self, slot: &Slot, segment: u32) -> Entry {
         let Head { id, kind, hit, captured, .. } = slot.head;
-        let age = self.now.wall.duration_since(captured);
+        let age = self.now.wall.duration_since(self.steps.today(captured, segment));
         let born = match Duration::try_from(age) {
             Ok(age) => decis(self.now.uptime).saturating_sub(decis(age)),
-            // Captured in the future: its true age is unknown, so where a limit applies it has passed.
+            // In the future: somebody set the clock while the unit was off, so its true age is unknown. Where a limit applies
+            // it has passed.
             Err(_) => Decis::MIN,
         };
         let length = slot.extent.length;
@@ -506,6 +513,60 @@ mod tests {
             records.sweep().unwrap();
             assert_eq!(records.fetch(id).is_ok(), left == 1, "stepped by {step} s");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_while_records_are_stored_changes_no_age() {
+        const DAY: i64 = 86_400;
+        // Ahead by a slip and set right again; far behind and set right; ahead from the first and set right, all with records
+        // from before and after.
+        for steps in [vec![400 * DAY, -400 * DAY], vec![20_000 * DAY], vec![-10 * DAY]] {
+            let rig = Rig { policy: "three-minutes", ..Rig::new() };
+            let (mut records, _) = rig.open();
+            let mut due = Vec::new();
+            for (index, step) in steps.iter().chain([&0]).enumerate() {
+                let (id, _) = rig.store(&records, Kind::Read, 10);
+                due.push((id, rig.clock.now().uptime));
+                rig.clock.advance(Duration::from_secs(20));
+                rig.clock.step_wall(rig.clock.now().wall + jiff::SignedDuration::from_secs(*step));
+                // Whichever sees it first.
+                if index % 2 == 0 {
+                    records.sweep().map(drop).unwrap()
+                } else {
+                    rig.store(&records, Kind::Alert, 10);
+                }
+            }
+            for passed in [0, 60, 60, 60] {
+                rig.clock.advance(Duration::from_secs(passed));
+                records = rig.open().0;
+                records.sweep().unwrap();
+                for (id, born) in &due {
+                    let age = rig.clock.now().uptime - *born;
+                    let is_there = records.fetch(*id).is_ok();
+                    // In between it may go together with an older one.
+                    assert!(is_there || age >= Duration::from_secs(145), "{steps:?}: gone when {age:?} old");
+                    assert!(!is_there || age < Duration::from_secs(175), "{steps:?}: there when {age:?} old");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn how_the_clock_was_set_is_forgotten_with_the_last_record_that_saw_it() {
+        let rig = Rig { policy: "three-minutes", ..Rig::new() };
+        let (records, _) = rig.open();
+        rig.store(&records, Kind::Read, 10);
+        rig.clock.step_wall(rig.clock.now().wall + jiff::SignedDuration::from_hours(1));
+        let (later, _) = rig.store(&records, Kind::Read, 10);
+        // A torn cell behind it.
+        rig.disk.write_at(Path::new("/records/steps"), 40, &[9; 17]).unwrap();
+        assert_eq!((rig.open().1.records, rig.files("steps").len()), (2, 1));
+        rig.clock.advance(Duration::from_secs(176));
+        let (records, _) = rig.open();
+        records.sweep().unwrap();
+        assert!(records.fetch(later).is_err());
+        rig.open();
+        assert_eq!(rig.files("steps").len(), 0);
     }
 
     #[test]

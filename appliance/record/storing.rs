@@ -90,6 +90,8 @@ impl Records {
 
     /// Writes, and makes room for it first where that is needed and allowed.
     pub(super) fn commit(&self, io: &mut Io, records: &[Sealed]) -> std::io::Result<Written> {
+        let Io { writer, steps, .. } = io;
+        steps.follow(self.clock.now(), writer);
         let result = self.commit_with_room(io, records);
         let mut state = self.lock();
         match &result {

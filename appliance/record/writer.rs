@@ -27,6 +27,8 @@ pub(super) struct Files {
     pub bodies: PathBuf,
     /// Tells whose key it was; see `recovery.rs`.
     pub check: PathBuf,
+    /// How the clock was set; see `steps.rs`.
+    pub steps: PathBuf,
     pub slot_key: SealKey,
 }
 
@@ -218,6 +220,13 @@ impl Writer {
         if self.open.get(&shelf).is_some_and(|segment| segment.number == number) {
             self.open.remove(&shelf);
         }
+    }
+
+    /// Every shelf's next record begins a new segment, with this number or a higher one.
+    pub fn begin_anew(&mut self) -> u32 {
+        self.closed
+            .extend(std::mem::take(&mut self.open).into_iter().map(|(shelf, open)| (shelf, open.number)));
+        self.next_segment
     }
 
     fn segment_with_room(&mut self, shelf: Shelf, body: u32) -> OpenSegment {
