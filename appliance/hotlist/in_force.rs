@@ -286,6 +286,18 @@ impl Hotlist {
         self.calendar().tell(now, trusted, known);
     }
 
+    /// A person has set the clock by hand, which showed `from` just before.
+    ///
+    /// # Errors
+    /// Where the disk does not take that it was set back: what was done by the wrong time then counts after a restart.
+    pub fn clock_was_set(&self, from: Timestamp, now: Moment) -> Result<(), StoreError> {
+        self.calendar().set_by_hand(now);
+        match from > now.wall {
+            true => self.change_manual(|manual| manual.note_set_back(from, now.wall)),
+            false => Ok(()),
+        }
+    }
+
     /// The date by which manual entries are in force; `wall` where nobody tells the time.
     pub fn date(&self, wall: Timestamp) -> Timestamp {
         self.calendar().date(wall)

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use super::config::MANUAL_LIST;
 use super::entry::Entry;
@@ -27,12 +28,22 @@ use crate::words::{ListName, PersonName, Plate, RecordId};
 /// Entries stay to be seen for this long after their end.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 7);
 const CONTEXT: &[u8] = b"hot list manual entries 1";
+const SET_BACK_CONTEXT: &[u8] = b"clock set back 1";
 
 type Entries = BTreeMap<RecordId, ManualEntry>;
+
+/// A person set the clock back by hand: what people did by then is no sign that so late a date has come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct SetBack {
+    from: Timestamp,
+    to: Timestamp,
+}
 
 #[derive(Clone)]
 pub struct Manual {
     file: Arc<SealedFile<Entries>>,
+    set_back_file: Arc<SealedFile<SetBack>>,
+    set_back: Option<SetBack>,
     remind_before: SignedDuration,
     version: ListVersion,
     in_force: u64,
@@ -85,10 +96,18 @@ impl Manual {
     pub fn open(folder: &Path, key: &UnitKey, remind_before: SignedDuration) -> Result<Self, StoreError> {
         let file = SealedFile::new(folder.join("manual"), key.derive("hot list manual entries"), CONTEXT);
         let entries = file.read()?.unwrap_or_default();
+        let key = key.derive("clock set back");
+        let set_back_file = SealedFile::new(folder.join("set-back"), key, SET_BACK_CONTEXT);
+        let set_back = set_back_file.read().unwrap_or_else(|error| {
+            warn!(%error, "that the clock was set back is not known any more");
+            None
+        });
         let list = ListName::parse(MANUAL_LIST).expect("the constant is a list's name");
         let version = ListVersion { list, version: 0, issued: Timestamp::UNIX_EPOCH };
         let mut manual = Self {
             file: Arc::new(file),
+            set_back_file: Arc::new(set_back_file),
+            set_back,
             remind_before,
             version,
             in_force: 0,
@@ -318,9 +337,26 @@ impl Manual {
         summary
     }
 
-    /// When somebody last acted on an entry in force; none if nobody has.
+    /// When somebody last acted on an entry in force, by a clock that was not set back since; none if nobody has.
     pub fn last_act(&self) -> Option<Timestamp> {
-        (self.version.issued > Timestamp::UNIX_EPOCH).then_some(self.version.issued)
+        let counts = |at: &Timestamp| !self.set_back.is_some_and(|back| back.to < *at && *at <= back.from);
+        self.acts().filter(counts).max()
+    }
+
+    fn acts(&self) -> impl Iterator<Item = Timestamp> {
+        let approved = self.entries.values().filter(|entry| entry.approved.is_some());
+        approved.flat_map(|entry| {
+            entry.approved.iter().chain(entry.ended.as_ref().map(|ended| &ended.act)).map(|act| act.at)
+        })
+    }
+
+    /// What people did between these two does not tell the date any more.
+    pub fn note_set_back(&mut self, from: Timestamp, to: Timestamp) -> Result<(), StoreError> {
+        let before = self.set_back.unwrap_or(SetBack { from, to });
+        let set_back = SetBack { from: before.from.max(from), to: before.to.min(to) };
+        self.set_back_file.write(&set_back)?;
+        self.set_back = Some(set_back);
+        Ok(())
     }
 
     /// The newest first.
@@ -338,9 +374,6 @@ impl Manual {
         self.by_plate.clear();
         self.in_force = 0;
         for entry in entries.values().filter(|entry| entry.approved.is_some()) {
-            // The list of manual entries is as old as its newest change.
-            let acts = entry.approved.iter().chain(entry.ended.as_ref().map(|ended| &ended.act));
-            self.version.issued = acts.map(|act| act.at).fold(self.version.issued, Timestamp::max);
             if entry.ended.is_none() {
                 self.in_force += 1;
                 if let Listed::Plate(plate) = entry.entry.plate {
@@ -348,8 +381,10 @@ impl Manual {
                 }
             }
         }
-        self.version.version = self.version.issued.as_second().max(0) as u64;
         self.entries = entries;
+        // The list of manual entries is as old as its newest change.
+        self.version.issued = self.acts().fold(self.version.issued, Timestamp::max);
+        self.version.version = self.version.issued.as_second().max(0) as u64;
     }
 }
 

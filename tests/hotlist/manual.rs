@@ -54,6 +54,58 @@ fn a_message_about_a_manual_entry_that_is_sent_again_does_nothing() {
     assert_eq!(hotlist.manual_summary(issued()).in_force, 0, "what was taken out is not brought back");
 }
 
+/// A unit without network time: its clock is set a year ahead by mistake, somebody acts by it, and it is set right again.
+#[test]
+fn a_slip_of_the_hand_that_set_the_clock_ends_no_manual_entry_also_after_a_restart() {
+    let ((ann, known_ann), (bo, known_bo)) = (person("Ann Lee"), person("Bo Hill"));
+    let (folder, key) = (tempfile::tempdir().unwrap(), UnitKey::generate());
+    let config = Config { people: vec![known_ann, known_bo], ..Config::default() };
+    let open = || Hotlist::open(folder.path(), &key, &config).unwrap().0;
+    let hotlist = open();
+    let north = UnitId::parse("north").unwrap();
+    let clock = ManualClock::at(issued());
+    let add = |hotlist: &Hotlist, plate: &str| {
+        let now = clock.now().wall;
+        let wanted = Entry { reason: Text::parse("seen near the bank").unwrap(), ..entry(plate) };
+        let request =
+            ManualMessage::new(north.clone(), ManualAct::Request(Request::Add { entry: wanted }), now);
+        hotlist.manual_message(&request.sign(&ann), &north, now).unwrap();
+        let approval = ManualMessage::new(north.clone(), ManualAct::Approve(request.id), now);
+        hotlist.manual_message(&approval.sign(&bo), &north, now).unwrap();
+    };
+    let set = |hotlist: &Hotlist, to: &str| {
+        let from = clock.now().wall;
+        clock.step_wall(to.parse().unwrap());
+        hotlist.clock_was_set(from, clock.now()).unwrap();
+        hotlist.tell_time(clock.now(), false);
+    };
+    let matches = |hotlist: &Hotlist, plate: &str| {
+        hotlist.tell_time(clock.now(), false);
+        let now = clock.now().wall;
+        hotlist.manual_due(now).unwrap();
+        hotlist.matches(&reading(plate), &unknown_state(), now).len()
+    };
+
+    hotlist.tell_time(clock.now(), false);
+    add(&hotlist, "ABC123");
+    let right = issued().to_string();
+    set(&hotlist, "2031-01-01T00:00:00Z");
+    add(&hotlist, "DEF456");
+    assert_eq!(matches(&hotlist, "ABC123"), 1);
+    set(&hotlist, &right);
+    add(&hotlist, "GHI789");
+    for plate in ["ABC123", "GHI789"] {
+        assert_eq!(matches(&hotlist, plate), 1, "{plate}");
+    }
+    drop(hotlist);
+    let hotlist = open();
+    for plate in ["ABC123", "GHI789"] {
+        assert_eq!(matches(&hotlist, plate), 1, "{plate} after a restart");
+    }
+    clock.advance(Duration::from_secs(7 * 24 * 3600));
+    assert_eq!((matches(&hotlist, "ABC123"), matches(&hotlist, "GHI789")), (0, 0), "a week has passed");
+}
+
 #[test]
 fn a_clock_that_jumps_ends_no_manual_entry_and_one_that_is_kept_ends_it() {
     let ((ann, known_ann), (bo, known_bo)) = (person("Ann Lee"), person("Bo Hill"));

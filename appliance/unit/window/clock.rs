@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use tracing::error;
+
 use super::Window;
 use crate::audit::{Event, Who};
 use crate::console::{ClockChange, Refused};
@@ -17,7 +19,12 @@ impl Window {
         let identity = self.renewal.in_use.identity();
         let valid = identity.and_then(|identity| identity.certificate.facts()).ok();
         let valid = valid.map(|facts| (facts.not_before, facts.not_after));
-        Ok(judged(self.clock.now().wall, to, &self.hotlist.summary(to), valid))
+        let from = self.clock.now().wall;
+        let mut change = judged(from, to, &self.hotlist.summary(to), valid);
+        if to > from && self.hotlist.manual_summary(from).in_force > 0 {
+            change.follows.push("Manual entries end by it once it has stood for an hour.".to_owned());
+        }
+        Ok(change)
     }
 
     pub(super) fn set_time(&self, to: Timestamp, sure: bool, by: &PersonName) -> Result<(), Refused> {
@@ -31,6 +38,9 @@ impl Window {
         let now = self.clock.now();
         let from = before.wall.saturating_add(now.since(&before)).unwrap_or(Timestamp::MAX);
         self.audit.note(Who::Person(by.clone()), Event::ClockSet { from, to: now.wall });
+        if let Err(error) = self.hotlist.clock_was_set(from, now) {
+            error!(%error, "manual entries may end by the wrong time after a restart");
+        }
         Ok(())
     }
 }
