@@ -128,20 +128,23 @@ impl Answers {
     /// Stored as a record first: that is what goes to the department.
     fn take(&self, disposition: Disposition, who: Who, answer: String) -> Result<(), RecordError> {
         let now = self.clock.now();
+        let clock_trusted = clock_status() == ClockStatus::Synchronised;
         self.records.store(NewRecord {
             id: RecordId::new(),
             kind: Kind::Disposition,
             hit: true,
             belongs_to: Some(disposition.alert),
             captured: now,
-            clock_trusted: clock_status() == ClockStatus::Synchronised,
+            clock_trusted,
             body: serde_json::to_vec(&disposition).expect("a disposition is plain data with string keys"),
         })?;
         let Disposition { alert, verdict, at, .. } = disposition;
         let remembered = {
             let mut remembered = self.lock();
             remembered.insert(alert, Answered { verdict, at });
-            remembered.retain(|_, answered| now.wall.duration_since(answered.at) < REMEMBERED);
+            // A clock that may be years ahead makes nothing old.
+            let is_good = |answered: &Answered| now.wall.duration_since(answered.at) < REMEMBERED;
+            remembered.retain(|_, answered| !clock_trusted || is_good(answered));
             while remembered.len() > REMEMBERED_MOST {
                 remembered.pop_first();
             }
