@@ -36,7 +36,7 @@ pub enum EnrollError {
     OtherName { found: Option<String>, expected: UnitId },
     #[error("the certificate is valid from {from} to {to}; by this unit's clock it is {now}")]
     Dates { from: Timestamp, to: Timestamp, now: Timestamp },
-    #[error("the certificate is not signed for a client by the authority in {authority}: {reason}")]
+    #[error("the certificate is not signed for a client by what {authority} holds: {reason}")]
     Chain { authority: PathBuf, reason: String },
 }
 

@@ -39,6 +39,7 @@ use crate::unit::{integrity, opening};
 use newcomer::Newcomer;
 
 pub use own::{Own, OwnError};
+pub use routes::table as routes;
 
 /// `unenrolled.toml`: what a unit goes by until it has a configuration.
 #[derive(Debug, Clone, Deserialize)]

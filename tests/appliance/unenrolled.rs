@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use milepost::crypto::SigningKey;
+use milepost::enroll::Authority;
+use milepost::unenrolled;
 use milepost::words::UnitId;
 
 use crate::client::Client;
@@ -80,6 +82,59 @@ fn a_box_becomes_a_unit_at_its_console_and_nobody_elses() {
 }
 
 #[test]
+fn a_box_becomes_a_unit_by_its_parts_one_by_one() {
+    let bench = Bench::new();
+    let new = bench.new_box();
+    let unit = new.start();
+    let mut ada = at_console(&unit, &new.console());
+    assert_eq!(enter(&mut ada, &unit.word_behind("one-time code code="), ADA), 303);
+    ada.get("/enrolment");
+    assert_eq!(ada.post("/enrolment/request", &[("unit", UNIT)]).status, 303);
+    let request = ada.get("/enrolment/request").text();
+    let certificate = bench.sign(&request);
+    let authority = std::fs::read_to_string(bench.site.broker.authority_path()).unwrap();
+    let configuration = std::fs::read_to_string(bench.site.folder().join("fleet.toml")).unwrap();
+
+    let send = |ada: &mut Client, path: &str, parts: [&str; 3]| {
+        ada.get("/enrolment");
+        let [certificate, authority, configuration] = parts;
+        let fields =
+            [("certificate", certificate), ("authority", authority), ("configuration", configuration)];
+        let answer = ada.post(path, &fields);
+        (answer.status, answer.text())
+    };
+    let anothers = bench.sign(&bench.request_of_another_box());
+    let stranger = Authority::create("stranger").unwrap().certificate_pem();
+    let secret = format!("{configuration}\n# -----BEGIN PRIVATE KEY-----\n");
+    let misspelt = configuration.replace("[delivery.broker]", "[delivery.brocker]");
+    for (parts, says) in [
+        ([certificate.as_str(), "", &configuration], "The authority is missing"),
+        ([&anothers, &authority, &configuration], "belongs to another key"),
+        ([&certificate, &stranger, &configuration], "not signed for a client by what the authority holds"),
+        ([&certificate, &authority, &misspelt], "brocker"),
+        ([&certificate, &authority, &secret], "holds a private key"),
+    ] {
+        for path in ["/enrolment/look", "/enrolment/decision"] {
+            let (status, said) = send(&mut ada, path, parts);
+            assert!(status == 422 && said.contains(says), "{path}: {says}: {said}");
+        }
+    }
+    let parts = [certificate.as_str(), &authority, &configuration];
+    let (status, plan) = send(&mut ada, "/enrolment/look", parts);
+    assert!(status == 200 && plan.contains("becomes north-7") && plan.contains("you vouch for it"), "{plan}");
+    assert!(!new.folder().join("milepost.toml").exists(), "nothing is done yet");
+    let (status, taken) = send(&mut ada, "/enrolment/decision", parts);
+    assert!(status == 200 && taken.contains("Taken"), "{taken}");
+
+    eventually("the unit is at the broker", || bench.site.department.presence()["state"] == "online");
+    eventually("its console is open", || unit.said().contains(" started unit="));
+    let mut ada = at_console(&unit, &new.console());
+    assert_eq!(ada.sign_in(ADA, PASSPHRASE).status, 303, "with the account that she had");
+    let audit = ada.get("/audit").text();
+    assert!(audit.contains("enrols the unit as north-7 by hand: certificate"), "{audit}");
+}
+
+#[test]
 fn a_power_cut_at_any_moment_leaves_a_box_or_a_whole_unit() {
     let bench = Bench::new();
     for after_ms in [0, 2, 5, 10, 20, 40, 80, 160] {
@@ -139,7 +194,8 @@ fn where_systemd_lends_the_keys_root_installs_what_was_handed_in() {
     drop(unit);
 }
 
-/// Every address of a box, and who may go there: `t`echnician, `o`fficer, `a`dministrator, anyone `*`.
+/// Every address of a box, and who may go there, said a second time and by hand: `t`echnician, `o`fficer, `a`dministrator,
+/// anyone `*`. What ends a session or makes one comes last.
 const WHO: &[(&str, &str, &str)] = &[
     ("GET", "/", "toa"),
     ("GET", "/enrolment", "ta"),
@@ -153,9 +209,55 @@ const WHO: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/enrolment/decision", "a"),
     ("GET", "/api/v1/openapi.yaml", "*"),
     ("GET", "/accounts", "a"),
+    ("POST", "/accounts/invitation", "a"),
+    ("POST", "/accounts/change", "a"),
     ("GET", "/audit", "a"),
-    ("GET", "/assets/console.css", "*"),
+    ("GET", "/audit/export", "a"),
+    ("GET", "/password", "toa"),
+    ("POST", "/password", "toa"),
+    ("GET", "/recovery", "toa"),
+    ("POST", "/recovery", "toa"),
+    ("GET", "/assets/{name}", "*"),
+    ("GET", "/sign-in", "*"),
+    ("POST", "/sign-in", "*"),
+    ("GET", "/set-up", "*"),
+    ("POST", "/set-up", "*"),
+    ("POST", "/api/v1/session", "*"),
+    ("POST", "/api/v1/set-up", "*"),
+    ("POST", "/sign-out", "toa"),
+    ("POST", "/api/v1/session/end", "toa"),
 ];
+
+#[test]
+fn every_address_of_a_box_is_known_and_its_document_names_each_with_its_roles() {
+    let routes: Vec<_> =
+        unenrolled::routes().iter().map(|route| (route.method().to_string(), route.path)).collect();
+    let due: Vec<_> = WHO.iter().map(|(method, path, _)| ((*method).to_owned(), *path)).collect();
+    let sorted = |mut rows: Vec<(String, &'static str)>| {
+        rows.sort();
+        rows
+    };
+    assert_eq!(sorted(routes), sorted(due));
+
+    let document = include_str!("../../config/openapi-unenrolled.yaml");
+    let (mut path, mut told) = ("", Vec::new());
+    for line in document.lines().take_while(|line| *line != "components:") {
+        if line.starts_with("  /") {
+            path = line.trim().trim_end_matches(':');
+        } else if let "get:" | "post:" = line.trim() {
+            told.push((line.trim().trim_end_matches(':').to_uppercase(), path, "*".to_owned()));
+        } else if let Some(roles) = line.trim().strip_prefix("description: \"Admits: ") {
+            let roles = roles.trim_end_matches(".\"").split(", ").map(|role| role.chars().next().unwrap());
+            told.last_mut().unwrap().2 = roles.collect();
+        }
+    }
+    let due = WHO.iter().filter(|(_, path, _)| path.starts_with("/api/"));
+    let mut due: Vec<_> =
+        due.map(|(method, path, who)| ((*method).to_owned(), *path, (*who).to_owned())).collect();
+    told.sort();
+    due.sort();
+    assert_eq!(told, due);
+}
 
 #[test]
 fn a_box_admits_the_roles_of_each_address_and_nobody_else() {
@@ -164,13 +266,6 @@ fn a_box_admits_the_roles_of_each_address_and_nobody_else() {
     let unit = new.start();
     let mut ada = at_console(&unit, &new.console());
     assert_eq!(enter(&mut ada, &unit.word_behind("one-time code code="), ADA), 303);
-    let document = include_str!("../../config/openapi-unenrolled.yaml");
-    for (path, who) in
-        WHO.iter().map(|(_, path, who)| (path, who)).filter(|(path, _)| path.starts_with("/api/"))
-    {
-        assert!(document.contains(&format!("  {path}:\n")), "{path} is not described");
-        assert!(*who == "*" || document.contains("Admits"));
-    }
     let mut invite = |name: &str, role: &str| {
         ada.get("/accounts");
         let page = ada.post("/accounts/invitation", &[("name", name), ("role", role)]).text();
@@ -189,6 +284,11 @@ fn a_box_admits_the_roles_of_each_address_and_nobody_else() {
     people.push((ada, Some('a')));
     for (mut client, letter) in people {
         for (method, path, who) in WHO.iter().copied() {
+            // Either ends the session; whoever has one ends it by the API, behind all else.
+            if path == "/sign-out" && letter.is_some() {
+                continue;
+            }
+            let path = &path.replace("{name}", "console.css");
             let status = match method {
                 _ if path.starts_with("/api/") => client.call(method, path, "{}").status,
                 "GET" => client.get(path).status,
@@ -236,13 +336,17 @@ impl Bench {
     /// The bundle for whoever made this request.
     fn pack(&self, request: &str) -> String {
         let folder = self.site.folder();
-        let signed = self.site.broker.authority().sign(request, &UnitId::parse(UNIT).unwrap()).unwrap();
-        std::fs::write(folder.join("box.pem"), signed).unwrap();
+        std::fs::write(folder.join("box.pem"), self.sign(request)).unwrap();
         let authority = self.site.broker.authority_path().display().to_string();
         let what = ["--certificate", "box.pem", "--authority", &authority, "--config", "fleet.toml"];
         let how = ["--sign-key", "fleet.key", "--out", "box.enrolment"];
         milepost_ok(&[&["enroll", "pack", UNIT], &what[..], &how].concat(), folder);
         std::fs::read_to_string(folder.join("box.enrolment")).unwrap()
+    }
+
+    /// The certificate for whoever made this request.
+    fn sign(&self, request: &str) -> String {
+        self.site.broker.authority().sign(request, &UnitId::parse(UNIT).unwrap()).unwrap()
     }
 
     fn request_of_another_box(&self) -> String {
