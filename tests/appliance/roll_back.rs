@@ -8,12 +8,14 @@ use milepost::command::{Act, Command};
 use milepost::crypto::{Letter, SigningKey};
 use milepost::delivery::{Link, LinkEvent, Subscriptions, Topic, UnitTopic};
 use milepost::hotlist::Text;
-use milepost::words::UnitId;
+use milepost::network::{Change, OnTrial, Status};
+use milepost::system::network::uptime;
+use milepost::words::{RecordId, UnitId};
 
 use crate::client::Client;
 use crate::program::{Appliance, milepost, milepost_ok, said};
 use crate::site::{Site, UNIT};
-use crate::support::eventually;
+use crate::support::{eventually, not_run};
 
 const ADMINISTRATOR: &str = "Ada Moss";
 const PASSPHRASE: &str = "four lanes, wet road";
@@ -72,6 +74,43 @@ fn a_unit_goes_back_by_command_stays_if_it_reaches_the_broker_and_returns_if_not
     assert_eq!(unit.said().matches("nobody kept the configuration on trial").count(), 1);
     let (status, _, told) = unit.terminate();
     assert!(status.success(), "{told}");
+}
+
+/// The program starts anew to go back, and with it would end whoever could keep the network.
+#[test]
+fn while_a_network_is_on_trial_no_configuration_is_tried() {
+    let site = Site::open();
+    let post = Post::new(&site);
+    std::fs::write(site.folder().join("milepost.toml"), post.configuration(31, 120)).unwrap();
+    let told = tempfile::tempdir().unwrap();
+    let tell = |trial: Option<OnTrial>| {
+        let status = Status { trial, ..Status::default() };
+        std::fs::write(told.path().join("status.json"), serde_json::to_vec(&status).unwrap()).unwrap();
+    };
+    tell(None);
+    let mut unit = match Appliance::start_told(site.folder(), told.path()) {
+        Ok(unit) => unit,
+        Err(error) => return not_run("while_a_network_is_on_trial_no_configuration_is_tried", &error),
+    };
+    let code = unit.word_behind("one-time code code=");
+    let mut person = post.client();
+    let form =
+        [("code", code.as_str()), ("name", ADMINISTRATOR), ("password", PASSPHRASE), ("again", PASSPHRASE)];
+    assert_eq!(person.post("/set-up", &form).status, 303);
+    let mut person = post.change(&mut unit, person, &post.configuration(32, 120));
+
+    let change = Change::of_time_servers("time.example.org").unwrap();
+    tell(Some(OnTrial { id: RecordId::new(), change, until_uptime_s: uptime().as_secs() + 600 }));
+    let (well, said) = post.roll_back();
+    assert!(!well && said.contains("Another network is on trial at the console"), "{said}");
+    person.get("/configuration");
+    let proposed = person.post("/configuration", &[("text", post.configuration(33, 120).as_str())]);
+    assert!(proposed.status == 422 && proposed.text().contains("network that is on trial first"));
+    assert!(person.get("/configuration").text().contains("lock_min = 32"), "nothing has changed");
+
+    tell(None);
+    let (well, said) = post.roll_back();
+    assert!(well && said.contains("works with the configuration from before"), "{said}");
 }
 
 /// A unit whose configuration one administrator of the department may roll back.
