@@ -269,6 +269,28 @@ fn records_are_received_receipted_and_let_go() {
     assert_eq!(status.counts.records_published, 255);
 }
 
+/// What a unit sends before there is anybody to hear it, the broker drops with an acknowledgement.
+#[test]
+fn what_was_sent_before_there_was_a_receiver_is_sent_again_when_one_comes() {
+    let broker = Mosquitto::start();
+    let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::generate());
+    // By itself a unit would ask for a receipt after a minute, which is longer than this waits.
+    let config = Config {
+        receivers: vec![key.verifying_key()],
+        broker: broker.client("north-7"),
+        batch_wait_ms: 100,
+        ..Config::default()
+    };
+    let north = Unit::with(config, "north-7");
+    north.shelf.put(Kind::Alert, Timestamp::now(), sample::body(Kind::Alert));
+    north.shelf.put(Kind::AlertPicture, Timestamp::now(), sample::jpeg(30_000));
+    north.shelf.put(Kind::Read, Timestamp::now(), sample::body(Kind::Read));
+    eventually("the broker has taken it all", || north.delivery.status().awaiting_receipt == 3);
+    let _receiver = receiver(&broker, &folder.path().join("vault"), &key);
+    eventually("all of it is receipted", || north.shelf.is_empty());
+    assert_eq!(north.delivery.status().counts.records_sent_again, 3);
+}
+
 #[test]
 fn the_store_purges_what_is_receipted_and_its_certificate_follows() {
     let broker = Mosquitto::start();

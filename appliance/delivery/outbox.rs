@@ -249,6 +249,15 @@ impl Outbox {
         self.forget(id)
     }
 
+    /// The receiver has just come, and the broker had kept nothing for it: all that waits for a receipt is lost, and sent
+    /// again. So many records.
+    pub fn receiver_came(&mut self, now: Duration) -> usize {
+        self.last_receipt = now;
+        let lost: Vec<RecordId> = self.due.iter().map(|(_, id)| *id).collect();
+        lost.iter().for_each(|id| self.mark_again(*id));
+        lost.len()
+    }
+
     /// The receiver holds something else under this id: sent again at once, the first time. If that does not
     /// mend it, it waits for its time like any other, or two that never agree would fill the link.
     pub fn differs(&mut self, id: RecordId) {

@@ -287,6 +287,23 @@ fn a_silent_receiver_is_asked_with_one_record_and_then_trusted_again() {
 }
 
 #[test]
+fn a_receiver_that_has_just_come_is_sent_all_that_waited_for_one() {
+    let mut world = World::new();
+    for _ in 0..4 {
+        world.put(Kind::Alert);
+        world.fill();
+        world.settle();
+    }
+    world.now = TIMEOUT / 10;
+    world.fill();
+    assert_eq!((world.client.len(), world.outbox.awaiting_receipt()), (0, 4));
+    assert_eq!(world.outbox.receiver_came(world.now), 4);
+    world.fill();
+    assert_eq!((world.client.len(), world.outbox.awaiting_receipt()), (4, 0));
+    assert_eq!(world.outbox.receiver_came(world.now), 0, "what is under way goes on");
+}
+
+#[test]
 fn without_receipts_bulk_stops_and_alerts_do_not() {
     let mut world = World::new();
     for _ in 0..30 {

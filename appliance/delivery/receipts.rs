@@ -13,7 +13,8 @@ const PURPOSE: &str = "receipt";
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Receipt {
     pub unit: UnitId,
-    /// All of one message, or any others.
+    /// All of one message, or any others. It is empty from a receiver that has just come to a broker that had kept nothing
+    /// for it: what it was sent before is lost, and the unit sends all that has no receipt again.
     pub records: Vec<Received>,
     /// When they were stored.
     #[cfg_attr(test, schemars(with = "crate::contract::Time"))]
@@ -30,6 +31,11 @@ pub enum ReceiptError {
 }
 
 impl Receipt {
+    /// From a receiver that has just come.
+    pub fn of_none(unit: UnitId, at: Timestamp) -> Self {
+        Self { unit, records: Vec::new(), at }
+    }
+
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
         Signed::new(PURPOSE, self, &[key]).to_json()
     }

@@ -3,7 +3,8 @@
 //! Owns the subscription for all units, the vault of received records, their holds, expiry and exports, and the
 //! signed receipts. Must not know how a unit decides what to send. A message is acknowledged to the broker, and receipted to the unit, only
 //! after it was synced to the disk; so a receiver that is killed at any instant loses nothing, and a second
-//! delivery is answered again and stored once.
+//! delivery is answered again and stored once. A receiver for which the broker had kept nothing tells every unit that it has
+//! come, so that what was sent before is sent again at once.
 
 mod book;
 mod expiry;
@@ -17,7 +18,7 @@ mod vault;
 #[cfg(test)]
 mod vault_tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -101,7 +102,7 @@ impl Receiver {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(ReceiveError::Thread)?;
         let counters = Counters::default();
-        let desk = Desk { config, vault, clock, news, counters };
+        let desk = Desk { config, vault, clock, news, counters, is_new: false };
         let thread = std::thread::Builder::new()
             .name("receive".into())
             .spawn(move || runtime.block_on(desk.run(stopped)))
@@ -124,6 +125,8 @@ struct Desk {
     clock: Arc<dyn Clock>,
     news: mpsc::Sender<News>,
     counters: Counters,
+    /// The broker had kept nothing for us when we came: what units sent before is lost, and they are told.
+    is_new: bool,
 }
 
 impl Desk {
@@ -150,6 +153,7 @@ impl Desk {
                 info!(resumed = link.session_present, "connected to the broker");
                 self.tell(News::connected(self.clock.now().wall));
                 delays = retry.build();
+                self.is_new = !link.session_present;
                 self.serve(link, &mut renew).await
             };
             let end = tokio::select! {
@@ -213,7 +217,7 @@ impl Desk {
             Ok(entered) => entered,
             Err(error) => return Ok(Err(error)),
         };
-        let mut answers: BTreeMap<UnitId, Vec<Received>> = BTreeMap::new();
+        let mut answers = Answers::default();
         for arrival in &arrivals {
             if let Err(error) = self.take(arrival, &mut answers) {
                 return Ok(Err(error));
@@ -226,20 +230,20 @@ impl Desk {
         for arrival in &arrivals {
             link.accept(arrival)?;
         }
-        let receipts = answers.len();
-        for (unit, records) in answers {
-            let receipt = Receipt { unit: unit.clone(), records, at: self.clock.now().wall };
-            let topic = Topic::Unit(unit, UnitTopic::Receipts).to_string();
+        let at = self.clock.now().wall;
+        let Answers { received, greeted } = answers;
+        let greetings = greeted.into_iter().map(|unit| Receipt::of_none(unit, at));
+        let receipts = received.into_iter().map(|(unit, records)| Receipt { unit, records, at });
+        let mut sent = 0;
+        for receipt in greetings.chain(receipts) {
+            let topic = Topic::Unit(receipt.unit.clone(), UnitTopic::Receipts).to_string();
             link.publish(topic, receipt.sign(&self.config.key), false)?;
+            sent += 1;
         }
-        Ok(Ok(receipts))
+        Ok(Ok(sent))
     }
 
-    fn take(
-        &mut self,
-        arrival: &Arrival,
-        answers: &mut BTreeMap<UnitId, Vec<Received>>,
-    ) -> Result<(), VaultError> {
+    fn take(&mut self, arrival: &Arrival, answers: &mut Answers) -> Result<(), VaultError> {
         let now = self.clock.now().wall;
         // The broker's access list lets nobody but the unit itself write under its name.
         let Some(Topic::Unit(unit, topic)) = Topic::parse(arrival.topic()) else {
@@ -252,13 +256,17 @@ impl Desk {
             UnitTopic::Events => Book::Events,
             UnitTopic::Picture(id) => {
                 let (novelty, received) = self.vault.store_picture(&unit, id, arrival.payload())?;
-                answers.entry(unit.clone()).or_default().push(received);
+                answers.receipt(&unit, received);
                 self.tell(News::picture(now, unit, id, arrival.payload().len(), novelty));
                 return Ok(());
             }
             UnitTopic::Status | UnitTopic::Health => {
                 if let Ok(Presence::Online { session, .. }) = serde_json::from_slice(arrival.payload()) {
                     self.counters.born(&unit, session, arrival.is_retained());
+                    // One that comes later is heard from its first message on.
+                    if self.is_new && arrival.is_retained() {
+                        answers.greeted.insert(unit.clone());
+                    }
                 }
                 self.tell(News::report(now, unit, topic, arrival.payload()));
                 return Ok(());
@@ -266,8 +274,7 @@ impl Desk {
             UnitTopic::Canary => {
                 // Confirmed, so that the unit knows its whole way to work, and stored nowhere: it shows no vehicle.
                 for event in Event::parse(arrival.payload()).unwrap_or_default() {
-                    let answers = answers.entry(unit.clone()).or_default();
-                    answers.push(Received { id: event.id, sha256: event.digest() });
+                    answers.receipt(&unit, Received { id: event.id, sha256: event.digest() });
                 }
                 return Ok(());
             }
@@ -298,7 +305,7 @@ impl Desk {
                 self.tell(News::gap(now, unit.clone(), missing));
             }
             let novelty = self.vault.store_event(&unit, book, &event, now)?;
-            answers.entry(unit.clone()).or_default().push(Received { id: event.id, sha256: event.digest() });
+            answers.receipt(&unit, Received { id: event.id, sha256: event.digest() });
             self.tell(News::event(now, unit.clone(), event, novelty));
         }
         Ok(())
@@ -307,6 +314,20 @@ impl Desk {
     fn tell(&self, news: News) {
         // Nobody may be listening, or too slowly: see `NEWS`.
         let _ = self.news.try_send(news);
+    }
+}
+
+/// What is to be sent for a batch once it is stored.
+#[derive(Default)]
+struct Answers {
+    received: BTreeMap<UnitId, Vec<Received>>,
+    /// Units that are told that we have just come.
+    greeted: BTreeSet<UnitId>,
+}
+
+impl Answers {
+    fn receipt(&mut self, unit: &UnitId, received: Received) {
+        self.received.entry(unit.clone()).or_default().push(received);
     }
 }
 

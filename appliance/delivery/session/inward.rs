@@ -1,7 +1,7 @@
 //! What comes in: receipts for the store, lists and commands for whoever takes them.
 
 use tokio::task::JoinHandle;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Session;
 use crate::delivery::Inbound;
@@ -29,6 +29,10 @@ impl Session {
         match topic {
             Some(Topic::Unit(unit, UnitTopic::Receipts)) if unit == self.unit => {
                 match Receipt::verify(arrival.payload(), &self.unit, &self.config.receivers) {
+                    Ok(received) if received.is_empty() => {
+                        let again = self.outbox.receiver_came(self.now());
+                        info!(again, "a receiver has come that was sent nothing before");
+                    }
                     Ok(received) if self.receipts.len() < ARRIVED_MOST => {
                         self.receipts.push_back((received, arrival));
                         return Ok(());
