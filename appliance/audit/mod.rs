@@ -40,9 +40,11 @@
 mod chain;
 mod event;
 mod log;
+mod recovery;
 
 #[cfg(test)]
 pub(crate) use chain::Body;
 pub use chain::{Broken, Chain, Fault, Position, Summary, VerifyError, verify};
 pub use event::{Event, ServiceChange, Who};
-pub use log::{Audit, AuditError, Recovered, export};
+pub use log::{Audit, AuditError, export};
+pub use recovery::Recovered;
