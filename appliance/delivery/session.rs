@@ -1,4 +1,8 @@
+//! The thin task between [`Outbox`], [`Link`] and [`Shelf`]: connects, serves, and begins again, for ever.
+
 mod inward;
+mod notices;
+mod opening;
 mod outward;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -7,22 +11,23 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::claim::Claims;
 use super::config::Config;
 use super::fault::LinkFault;
-use super::link::{Arrival, Link, LinkEvent, Retained, Subscriptions};
+use super::link::{Arrival, Link, LinkEvent};
 use super::outbox::Outbox;
-use super::presence::{OfflineReason, Presence};
 use super::shelf::{Received, Shelf};
 use super::status::{LinkState, LinkStatus, PastFault};
-use super::tls::{Credentials, Identity, TlsError};
+use super::tls::{Credentials, Identity};
 use super::topics::{Topic, UnitTopic};
 use super::{Inbound, Interest, Switch, Turn};
 use crate::system::Clock;
 use crate::words::UnitId;
 use inward::{Accepting, finished};
+pub(super) use notices::Told;
+pub(super) use opening::own_filters;
 
 /// How long a connection must have stood for the next attempt after it to be made at once.
 const STEADY: Duration = Duration::from_secs(30);
@@ -37,17 +42,6 @@ pub(super) struct Ourselves {
 pub(super) struct Interests {
     pub filters: BTreeSet<String>,
     pub changes: mpsc::UnboundedReceiver<Interest>,
-}
-
-/// What travels beside the records: of what the broker keeps for us and others only the newest.
-pub(super) struct Told {
-    pub health: watch::Receiver<Option<Vec<u8>>>,
-    pub memory: watch::Receiver<Option<Vec<u8>>>,
-    pub command_memory: watch::Receiver<Option<Vec<u8>>>,
-    pub roster_memory: watch::Receiver<Option<Vec<u8>>>,
-    /// Results of commands; each of them travels, and none is kept.
-    pub answers: mpsc::Receiver<Vec<u8>>,
-    pub switches: mpsc::UnboundedReceiver<Switch>,
 }
 
 pub(super) struct Session {
@@ -201,83 +195,6 @@ impl Session {
         }
     }
 
-    /// Connects, with another identity where one is to be tried; if that fails, nothing has changed.
-    async fn open(&mut self, switch: Option<Switch>) -> Result<Link, LinkFault> {
-        let Some(Switch { turn, done }) = switch else { return self.open_now().await };
-        let (number, sequence, on_trial) = (self.number, self.sequence, self.on_trial.take());
-        let or_else = match turn {
-            Turn::Try(identity) => {
-                self.on_trial = Some(identity);
-                on_trial
-            }
-            Turn::Keep | Turn::Leave => None,
-        };
-        let opened = self.open_now().await;
-        if opened.is_err() {
-            (self.number, self.sequence, self.on_trial) = (number, sequence, or_else);
-        }
-        let _ = done.send(opened.as_ref().map(|_| ()).map_err(Clone::clone));
-        opened
-    }
-
-    async fn open_now(&mut self) -> Result<Link, LinkFault> {
-        // Its own memory first: a broker answers in order, and it says which lists, commands and rosters are too old.
-        let memory = [UnitTopic::Memory, UnitTopic::CommandMemory, UnitTopic::RosterMemory];
-        let memory = memory.map(|topic| self.topic(topic));
-        let mut filters: Vec<String> = self.interests.filters.iter().cloned().collect();
-        filters.sort_by_key(|filter| !memory.contains(filter));
-        let subscriptions = Subscriptions { filters, renew: !self.subscribed };
-        let at = self.clock.now().wall;
-        // By wall time, and by count where the clock was set back, also before a restart.
-        let at_least = (at.as_millisecond().max(0) as u64).max(self.number + 1);
-        self.number = self.next_session(at_least).await;
-        self.sequence = 0;
-        let lost = Presence::Offline { session: self.number, at, reason: OfflineReason::Lost };
-        let will = Retained { topic: self.topic(UnitTopic::Status), payload: lost.to_json() };
-        let identity = self.identity()?;
-        Link::open_as(&identity, &self.config.broker, self.unit.as_str(), Some(will), &subscriptions).await
-    }
-
-    fn identity(&self) -> Result<Identity, TlsError> {
-        match &self.on_trial {
-            Some(identity) => Ok(Identity::clone(identity)),
-            None => self.credentials.identity(),
-        }
-    }
-
-    fn keep_trial(&mut self) {
-        self.on_trial = None;
-        self.status.send_modify(|status| status.on_trial = false);
-    }
-
-    /// Off this thread, because the store writes it down.
-    async fn next_session(&self, at_least: u64) -> u64 {
-        let shelf = self.shelf.clone();
-        tokio::task::spawn_blocking(move || shelf.next_session(at_least)).await.unwrap_or(at_least)
-    }
-
-    /// Tells of a connection that has come to stand.
-    fn begin(&mut self, link: &Link, told: &mut Told) -> Result<(), LinkFault> {
-        let at = self.clock.now().wall;
-        let on_trial = self.on_trial.is_some();
-        info!(session = self.number, resumed = link.session_present, on_trial, "connected to the broker");
-        self.outbox.link_up(link.session_present, self.now());
-        self.status.send_modify(|status| {
-            status.link = LinkState::Connected { since: at };
-            status.on_trial = on_trial;
-            status.subscription_refused = None;
-            status.connections += 1;
-        });
-        let version = env!("CARGO_PKG_VERSION").into();
-        let birth = Presence::Online { session: self.number, at, version };
-        self.notice(link, UnitTopic::Status, birth.to_json())?;
-        told.health.mark_changed();
-        told.memory.mark_changed();
-        told.command_memory.mark_changed();
-        told.roster_memory.mark_changed();
-        Ok(())
-    }
-
     async fn serve(
         &mut self,
         link: &mut Link,
@@ -373,44 +290,6 @@ impl Session {
         Ok(())
     }
 
-    /// Publishes what is no record: retained, and only the newest counts.
-    fn notice(&mut self, link: &Link, topic: UnitTopic, payload: Vec<u8>) -> Result<(), LinkFault> {
-        link.publish(self.topic(topic), payload, true)?;
-        self.outbox.submitted_notice(self.now());
-        Ok(())
-    }
-
-    fn tell(
-        &mut self,
-        link: &Link,
-        topic: UnitTopic,
-        newest: &mut watch::Receiver<Option<Vec<u8>>>,
-    ) -> Result<(), LinkFault> {
-        let newest = newest.borrow_and_update().clone();
-        newest.map_or(Ok(()), |newest| self.notice(link, topic, newest))
-    }
-
-    /// Nothing that was reported before the stop is left unsaid: it is what stays retained while we are gone.
-    async fn farewell(&mut self, link: Link, told: &mut Told) {
-        let at = self.clock.now().wall;
-        let stopped = Presence::Offline { session: self.number, at, reason: OfflineReason::Stopped };
-        let mut said = Ok(());
-        for (topic, newest) in [
-            (UnitTopic::Health, &mut told.health),
-            (UnitTopic::Memory, &mut told.memory),
-            (UnitTopic::CommandMemory, &mut told.command_memory),
-            (UnitTopic::RosterMemory, &mut told.roster_memory),
-        ] {
-            if newest.has_changed().unwrap_or(false) {
-                said = said.and_then(|()| self.tell(&link, topic, newest));
-            }
-        }
-        if said.and_then(|()| self.notice(&link, UnitTopic::Status, stopped.to_json())).is_ok() {
-            link.close().await;
-        }
-        info!("said good-bye to the broker");
-    }
-
     fn link_lost(&mut self) {
         self.outbox.link_lost();
         // The broker sends again what we did not accept.
@@ -461,19 +340,6 @@ impl Session {
     fn now(&self) -> Duration {
         self.clock.now().uptime
     }
-}
-
-/// What a unit subscribes to for itself.
-pub(super) fn own_filters(unit: &UnitId) -> impl Iterator<Item = String> {
-    let own = [
-        UnitTopic::Receipts,
-        UnitTopic::Commands,
-        UnitTopic::ManualEntries,
-        UnitTopic::Answers,
-        UnitTopic::Memory,
-        UnitTopic::CommandMemory,
-    ];
-    own.into_iter().map(|topic| Topic::Unit(unit.clone(), topic).to_string())
 }
 
 /// Returns when this is to end: true if on purpose, false if the owner is gone without a word, which leaves
