@@ -8,7 +8,9 @@ mod background;
 mod camera;
 mod canary;
 mod coach;
+mod config;
 mod displacement;
+mod facts;
 mod frozen;
 mod geometry;
 mod grid;
@@ -30,14 +32,16 @@ mod yields;
 pub use camera::{CameraView, CameraWatch};
 pub use canary::{Canary, CanaryReport, Stage, TestPlate, Timing, Whereabouts, place};
 pub use coach::{Check, Coaching, Lamp, Measure, WIDTH_MOVING_PX, WIDTH_STANDING_PX};
+pub use config::Config;
 pub use displacement::{Displacement, Limits, MOVED, VIEW_ANGLE_ASSUMED_DEG};
+pub use facts::Facts;
 pub use geometry::{Lane, LaneShift, Lanes};
 pub use metrics::metrics;
 pub use reason::{Reason, Severity};
 pub use references::{Light, Reference, References};
 pub use report::{
-    AimVerified, AnswerReport, BrokerReport, CameraReport, Config, Facts, HealthReport, LaneReads,
-    PlaceReport, RecordReport, ServiceReport,
+    AimVerified, AnswerReport, BrokerReport, CameraReport, HealthReport, LaneReads, PlaceReport,
+    RecordReport, ServiceReport,
 };
 pub use service::{Change, Damage, Finding, Kept, ReturnRefused, Service, ServiceState, Standing};
 pub use smear::PlateBlur;

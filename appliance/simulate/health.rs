@@ -84,16 +84,7 @@ impl Health {
     /// Judges the facts; the changes of the service state that come of it.
     pub fn judge(&mut self, now: &Now<'_>) -> (HealthReport, Vec<Change>) {
         let mut report = self.report(now);
-        let facts = Facts {
-            cameras: &report.cameras,
-            lists: &report.lists,
-            records: &report.records,
-            broker: &report.broker,
-            device: &report.device,
-            place: &report.place,
-            roster: None,
-        };
-        let mut findings = facts.findings(&self.config);
+        let mut findings = Facts::of(&report).findings(&self.config);
         let moved = now.troubles.contains(&Trouble::CameraMoved);
         if moved {
             let detail = "shifted by 43 px to the left".to_owned();

@@ -174,16 +174,7 @@ impl Guard {
     }
 
     fn findings(&self, report: &HealthReport) -> Vec<Finding> {
-        let facts = Facts {
-            cameras: &report.cameras,
-            lists: &report.lists,
-            records: &report.records,
-            broker: &report.broker,
-            device: &report.device,
-            place: &report.place,
-            roster: report.roster.as_ref(),
-        };
-        let mut findings = facts.findings(&self.config);
+        let mut findings = Facts::of(report).findings(&self.config);
         for (camera, report) in self.cameras.iter().zip(&report.cameras) {
             findings.extend(camera.sight.watch().findings(report.streaming));
             findings.extend(camera.sight.yields().findings(&report.camera));

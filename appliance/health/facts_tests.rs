@@ -1,7 +1,10 @@
+use jiff::Timestamp;
+
 use super::*;
+use crate::health::{CameraView, YieldReport};
 use crate::hotlist::RefusalNote;
 use crate::system::{Motion, PowerFacts, StorageFacts};
-use crate::words::{ListName, Place, RosterName};
+use crate::words::{CameraId, ListName, Place, Position, RosterName};
 
 fn camera(name: &str, streaming: bool) -> CameraReport {
     CameraReport {
@@ -183,22 +186,4 @@ fn a_unit_that_was_carried_away_leans_or_does_not_know_where_it_is_is_told() {
     assert_eq!(judged(mobile(fix(61))), [Reason::PositionLost]);
     assert_eq!(judged(mobile(fix(2))), []);
     assert_eq!(judged(PlaceReport { tilted_deg: Some(2.1), ..at_its_place() }), [Reason::Tilted]);
-}
-
-#[test]
-fn dismissed_alerts_make_no_rate_of_false_hits() {
-    let counts = |correct, state, read, dismissed| {
-        let report = AnswerReport::of(
-            30,
-            [
-                (Verdict::CorrectRead, correct),
-                (Verdict::WrongState, state),
-                (Verdict::IncorrectRead, read),
-                (Verdict::Dismissed, dismissed),
-            ],
-        );
-        (report.answered, report.false_hit_rate)
-    };
-    assert_eq!(counts(0, 0, 0, 4), (4, None));
-    assert_eq!(counts(6, 1, 2, 4), (13, Some(0.333)));
 }
