@@ -8,7 +8,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::file::{Account, Book, Secret, is_same};
+use super::book::{Account, Book, Secret, is_same};
 use super::role::Role;
 use super::secret::GivenSecret;
 use super::{Accounts, AccountsError, Person, Standing};

@@ -4,6 +4,8 @@
 //! Every change is on disk before it counts, but for two that must also work on a disk that takes no writes: signing in,
 //! whose refusals then count in memory, and the one-time code of a unit that nobody has used yet.
 
+mod administration;
+mod book;
 mod clock;
 mod department;
 mod file;
@@ -16,22 +18,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use tracing::warn;
 
 use crate::crypto::Digest;
 use crate::words::{Moment, NameError, PersonName};
-use file::{Account, Book, Secret, Shelf, is_same};
+use book::{Account, Book, Secret, is_same};
+use file::Shelf;
 
+pub use administration::AccountView;
+pub use book::{FAILURES_MAX, Standing};
 pub use department::{Member, Roster, RosterChange, RosterTaken, RosterView};
 pub use opening::{AccountsFound, OpenedAccounts, Past};
 pub use recovery::{Recovery, RecoveryError};
 pub use role::Role;
 pub use secret::{GivenSecret, OneTimeCode, PASSWORD_MAX, PASSWORD_MIN, WeakPassword};
 use secret::{Hash, check_password};
-
-/// After this many refusals in a row an account locks (CJIS Security Policy).
-pub const FAILURES_MAX: u8 = 5;
 
 /// As many as fit on a card in a wallet.
 pub const RECOVERY_CODES: usize = 8;
@@ -78,35 +79,6 @@ pub enum Proof {
 pub struct Person {
     pub name: PersonName,
     pub role: Role,
-}
-
-/// An account as the administrator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AccountView {
-    pub name: PersonName,
-    pub role: Role,
-    pub made: Timestamp,
-    pub standing: Standing,
-    /// Recovery codes that are left.
-    pub recovery: usize,
-    /// By its roster; else it was made here.
-    pub from_department: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standing {
-    /// Has a one-time code and no password yet.
-    Invited,
-    Active,
-    Locked {
-        until: Timestamp,
-    },
-    Disabled,
-    /// The department's, whose roster does not count now.
-    Resting,
-    /// The department's, under the name of the last administrator who was made here.
-    Superseded,
 }
 
 pub struct Accounts {
@@ -247,65 +219,6 @@ impl Accounts {
         Ok(proof)
     }
 
-    pub fn invite(&mut self, name: &str, role: Role, now: Timestamp) -> Result<OneTimeCode, AccountsError> {
-        let name = PersonName::parse(name)?;
-        self.is_made_here(name.as_str())?;
-        if self.book.find(name.as_str()).is_some() {
-            return Err(AccountsError::Taken(name));
-        }
-        let code = OneTimeCode::generate();
-        let account = Account::new(name, role, Secret::Code(code.hash()), now);
-        self.change(|book| book.accounts.push(account))?;
-        Ok(code)
-    }
-
-    /// The name of an account as it was given, whatever the case in which it is written now.
-    pub fn find(&self, name: &str) -> Result<PersonName, AccountsError> {
-        let index = self.book.find(name).ok_or_else(|| AccountsError::Nobody(name.to_owned()))?;
-        Ok(self.book.accounts[index].name.clone())
-    }
-
-    /// For who forgot the password: back to a one-time code, with the lock released.
-    pub fn reset(&mut self, name: &str) -> Result<OneTimeCode, AccountsError> {
-        self.is_made_here(name)?;
-        self.keeps_an_administrator(name)?;
-        let code = OneTimeCode::generate();
-        let secret = Secret::Code(code.hash());
-        self.change_account(name, |account| {
-            account.secret = secret;
-            account.recovery.clear();
-            account.release();
-        })?;
-        Ok(code)
-    }
-
-    pub fn release(&mut self, name: &str) -> Result<(), AccountsError> {
-        self.change_account(name, Account::release)
-    }
-
-    pub fn disable(&mut self, name: &str) -> Result<(), AccountsError> {
-        self.is_made_here(name)?;
-        self.keeps_an_administrator(name)?;
-        self.change_account(name, |account| account.disabled = true)
-    }
-
-    pub fn enable(&mut self, name: &str) -> Result<(), AccountsError> {
-        self.is_made_here(name)?;
-        self.change_account(name, |account| account.disabled = false)
-    }
-
-    pub fn list(&self, now: Timestamp) -> Vec<AccountView> {
-        let view = |(index, account): (usize, &Account)| AccountView {
-            name: account.name.clone(),
-            role: account.role,
-            made: account.made,
-            standing: self.standing(index, now),
-            recovery: account.recovery.len(),
-            from_department: account.given.is_some(),
-        };
-        self.book.accounts.iter().enumerate().map(view).collect()
-    }
-
     /// One path for every outcome: one hash is computed and the file is written once, whether the name
     /// exists, is locked, or neither, so that neither words nor time tell a stranger which names there are.
     fn prove(
@@ -344,17 +257,6 @@ impl Accounts {
         Ok(proof)
     }
 
-    fn keeps_an_administrator(&self, name: &str) -> Result<(), AccountsError> {
-        let able = |account: &&Account| account.given.is_none() && account.is_able_administrator();
-        let mut left = self.book.accounts.iter().filter(able);
-        match (left.next(), left.next()) {
-            (Some(last), None) if self.book.find(name) == self.book.find(last.name.as_str()) => {
-                Err(AccountsError::LastAdministrator(last.name.clone()))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn change_account<T>(
         &mut self,
         name: &str,
@@ -380,49 +282,6 @@ impl Accounts {
         self.shelf.save(&next)?;
         self.book = next;
         Ok(result)
-    }
-}
-
-impl Account {
-    fn new(name: PersonName, role: Role, secret: Secret, made: Timestamp) -> Self {
-        Self {
-            name,
-            role,
-            secret,
-            recovery: Vec::new(),
-            made,
-            failures: 0,
-            locked_until: None,
-            disabled: false,
-            given: None,
-        }
-    }
-
-    fn standing(&self, now: Timestamp) -> Standing {
-        match (self.locked_until, &self.secret) {
-            _ if self.disabled => Standing::Disabled,
-            (Some(until), _) if now < until => Standing::Locked { until },
-            (_, Secret::Code(_)) => Standing::Invited,
-            (_, Secret::Password(_) | Secret::Given(_)) => Standing::Active,
-        }
-    }
-
-    fn release(&mut self) {
-        self.failures = 0;
-        self.locked_until = None;
-    }
-
-    /// Says whether this failure locked the account.
-    fn count_failure(&mut self, now: Timestamp, lock: Duration) -> bool {
-        if self.locked_until.is_some() {
-            // A lock that has run out gives five new tries.
-            self.release();
-        }
-        self.failures = self.failures.saturating_add(1);
-        if self.failures >= FAILURES_MAX {
-            self.locked_until = Some(now.saturating_add(lock).unwrap_or(Timestamp::MAX));
-        }
-        self.locked_until.is_some()
     }
 }
 

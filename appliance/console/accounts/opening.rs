@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::file::{Book, Shelf};
+use super::book::Book;
+use super::file::Shelf;
 use super::recovery::Recovery;
 use super::secret::OneTimeCode;
 use super::{Accounts, AccountsError};
