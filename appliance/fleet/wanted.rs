@@ -1,40 +1,24 @@
 //! Which units a person wants to see, in which order: the filter, the sort, the page.
 
-use std::cmp::{Ordering, Reverse};
+mod asked;
+mod sort;
+
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::report::Spot;
 use super::roster::Roster;
 use super::unit::{Condition, Unit};
 use crate::words::UnitKind;
 
+pub use asked::{Asked, NotUnderstood};
+pub use sort::Sort;
+
 /// Rows of one page: as many as a browser lays out at once without a pause.
 pub const PAGE: usize = 50;
-/// Longer than whatever anybody types.
-const TYPED_MAX: usize = 100;
-
-/// As it stands in the address of a page; every field may be left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Asked {
-    /// Words that all must stand somewhere: in the unit's name, its reasons, its lists.
-    pub q: String,
-    /// One of [`Condition`]'s names.
-    pub state: String,
-    /// One reason's name.
-    pub reason: String,
-    /// One of [`UnitKind`]'s names.
-    pub kind: String,
-    /// `south,west,north,east` in degrees.
-    pub area: String,
-    pub sort: String,
-    /// From 1.
-    pub page: String,
-}
 
 /// The same, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,132 +39,6 @@ pub struct Area {
     pub west: f64,
     pub north: f64,
     pub east: f64,
-}
-
-/// In what order; of equals by name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// The worst condition first, in each the latest change first.
-    #[default]
-    Worst,
-    Name,
-    Since,
-    ListAge,
-    Backlog,
-    LastRead,
-    Certificate,
-    FalseHits,
-}
-
-impl Sort {
-    pub const ALL: [Self; 8] = [
-        Self::Worst,
-        Self::Name,
-        Self::Since,
-        Self::ListAge,
-        Self::Backlog,
-        Self::LastRead,
-        Self::Certificate,
-        Self::FalseHits,
-    ];
-
-    pub fn token(self) -> &'static str {
-        match self {
-            Self::Worst => "worst",
-            Self::Name => "name",
-            Self::Since => "since",
-            Self::ListAge => "list",
-            Self::Backlog => "backlog",
-            Self::LastRead => "read",
-            Self::Certificate => "certificate",
-            Self::FalseHits => "false-hits",
-        }
-    }
-
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Worst => "worst first",
-            Self::Name => "name",
-            Self::Since => "latest change",
-            Self::ListAge => "oldest list",
-            Self::Backlog => "most records waiting",
-            Self::LastRead => "longest without a read",
-            Self::Certificate => "certificate that ends first",
-            Self::FalseHits => "most false hits",
-        }
-    }
-}
-
-/// What of an address makes no sense, as a sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotUnderstood(String);
-
-impl Asked {
-    pub fn understood(&self) -> Result<Wanted, NotUnderstood> {
-        let not = |what: &str, is: &str| NotUnderstood(format!("{what:?} is not {is}."));
-        let short: String = self.q.chars().take(TYPED_MAX).collect();
-        let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        let condition = Condition::ALL.into_iter().find(|condition| condition.token() == self.state);
-        if condition.is_none() && !self.state.is_empty() {
-            return Err(not(&self.state, "a state of a unit"));
-        }
-        let sort = Sort::ALL.into_iter().find(|sort| sort.token() == self.sort);
-        if sort.is_none() && !self.sort.is_empty() {
-            return Err(not(&self.sort, "an order to sort by"));
-        }
-        let kind = match named(&self.kind) {
-            None => None,
-            Some(kind) => {
-                Some(serde_json::from_value(kind.into()).map_err(|_| not(&self.kind, "a kind of unit"))?)
-            }
-        };
-        let page = match self.page.as_str() {
-            "" => 1,
-            page => page.parse().map_err(|_| not(page, "the number of a page"))?,
-        };
-        Ok(Wanted {
-            words: short.to_lowercase().split_whitespace().map(str::to_owned).collect(),
-            condition,
-            reason: named(&self.reason),
-            kind,
-            area: named(&self.area).map(|area| Area::parse(&area)).transpose()?,
-            sort: sort.unwrap_or_default(),
-            page: usize::max(page, 1),
-        })
-    }
-
-    /// The address that asks for this.
-    pub fn path(&self) -> String {
-        let fields = [
-            ("q", &self.q),
-            ("state", &self.state),
-            ("reason", &self.reason),
-            ("kind", &self.kind),
-            ("area", &self.area),
-            ("sort", &self.sort),
-            ("page", &self.page),
-        ];
-        let given = fields.into_iter().filter(|(_, value)| !value.is_empty());
-        let pairs: Vec<String> = given.map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-        if pairs.is_empty() { "/".to_owned() } else { format!("/?{}", pairs.join("&")) }
-    }
-
-    pub fn is_filter(&self) -> bool {
-        [&self.q, &self.state, &self.reason, &self.kind, &self.area].iter().any(|text| !text.is_empty())
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut escaped, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b',' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped += &format!("%{byte:02X}"),
-        }
-        escaped
-    })
 }
 
 impl Area {
@@ -267,40 +125,6 @@ fn reasons(units: &[Arc<Unit>]) -> Vec<(String, usize)> {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| Reverse(*count));
     counts
-}
-
-impl Sort {
-    /// Stable, so that equals stay in the order of their names.
-    fn apply(self, units: &mut [Arc<Unit>], now: Timestamp) {
-        let report = |unit: &Arc<Unit>| unit.report.is_some();
-        match self {
-            // As they come from the roster.
-            Self::Name => {}
-            Self::Worst => units.sort_by_key(|unit| (unit.judged.condition, Reverse(unit.judged.since))),
-            Self::Since => units.sort_by_key(|unit| Reverse(unit.judged.since)),
-            Self::ListAge => {
-                units.sort_by_key(|unit| {
-                    Reverse(unit.report.as_ref().and_then(|report| report.list_age_s(now)))
-                });
-            }
-            Self::Backlog => {
-                units.sort_by_key(|unit| Reverse(unit.report.as_ref().map(|report| report.records.waiting)));
-            }
-            // One that reported and never read anything has waited longest.
-            Self::LastRead => units.sort_by_key(|unit| {
-                (!report(unit), unit.report.as_ref().and_then(|report| report.last_read))
-            }),
-            Self::Certificate => units.sort_by_key(|unit| {
-                let days = unit.report.as_ref().and_then(|report| report.broker.certificate_days_left);
-                (days.is_none(), days)
-            }),
-            Self::FalseHits => units.sort_by(|one, other| {
-                let rate =
-                    |unit: &Unit| unit.report.as_ref().and_then(|report| report.answers.false_hit_rate);
-                rate(other).partial_cmp(&rate(one)).unwrap_or(Ordering::Equal)
-            }),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -432,15 +256,5 @@ mod tests {
         assert_eq!((far.page, far.pages, far.rows().len()), (1, 1, 1));
         let none = asked(|asked| asked.q = "zebra".into()).understood().unwrap().among(&roster, at(1));
         assert_eq!((none.page, none.rows().len()), (1, 0));
-    }
-
-    #[test]
-    fn an_address_keeps_what_was_asked() {
-        let path = asked(|asked| {
-            asked.q = "a&b ü".into();
-            asked.state = "silent".into();
-        });
-        assert_eq!(path.path(), "/?q=a%26b%20%C3%BC&state=silent");
-        assert_eq!(Asked::default().path(), "/");
     }
 }
