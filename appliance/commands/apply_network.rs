@@ -193,7 +193,7 @@ fn set_clock(reading: &Reading) -> Result<(), String> {
     let set = set.and_then(|()| {
         let (now, to) = (Timestamp::now(), reading.by(uptime()));
         let seconds = format!("@{}.{:06}", to.as_second(), to.subsec_microsecond());
-        info!(from = %now, %to, "the clock is set");
+        info!(from = %now, %to, "setting the clock");
         tool(&["timedatectl", "set-time", &seconds])?;
         if to < now && services.contains(&"systemd-timesyncd.service") {
             // What it noted as the latest time that there was: it would set the clock forward to that again.
@@ -201,7 +201,7 @@ fn set_clock(reading: &Reading) -> Result<(), String> {
         }
         Ok(())
     });
-    set.and(start_again())
+    set.map_err(|error| format!("the system did not set the clock: {error}")).and(start_again())
 }
 
 /// Starts the services of time that were stopped to set the clock.
