@@ -1,5 +1,5 @@
-//! A unit before it is one: the local port of a box without identity and configuration, which offers to enrol it and nothing
-//! else.
+//! A unit before it is one: the local port of a box without identity and configuration, which offers to enrol it, to set its
+//! clock where no server keeps that, and nothing else.
 //!
 //! Owns what is asked and shown there, and the judging of what people hand in. Has no camera, list, record or broker, so nothing
 //! here can pretend to be in service. Accounts, log and the port's certificate are those that the unit goes on with.

@@ -13,9 +13,12 @@ use super::plan::{Plan, PlanView, Sent};
 use super::routes;
 use crate::audit::{Audit, Event, Who};
 use crate::console::reception::{Place, Sign, lock};
-use crate::console::{Access, AuditEntry, AuditFilter, Refused, Role, logbook};
+use crate::console::{Access, AuditEntry, AuditFilter, ClockChange, Refused, Role, logbook};
 use crate::enroll::{Enrolment, request_for};
+use crate::network::check_clock_free;
+use crate::system::network::{TimeFacts, time_facts};
 use crate::system::{Clock, write_durably};
+use crate::unit::errand::Errands;
 use crate::words::{PersonName, UnitId, sentence};
 
 /// What a box is called that has no name.
@@ -43,6 +46,15 @@ pub struct Progress {
     pub trouble: Option<String>,
 }
 
+/// How the box's clock stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct TimeView {
+    pub now: Timestamp,
+    pub time: TimeFacts,
+    /// Why it cannot be set by hand, as a sentence; None where it can.
+    pub fixed: Option<String>,
+}
+
 /// A box that is no unit yet, as its console sees it.
 pub struct Newcomer {
     own: Own,
@@ -53,6 +65,7 @@ pub struct Newcomer {
     clock: Arc<dyn Clock>,
     progress: Mutex<Progress>,
     told: watch::Sender<bool>,
+    errands: Errands,
 }
 
 impl Newcomer {
@@ -72,7 +85,8 @@ impl Newcomer {
             trouble: left_over(&own, state_dir),
         };
         let progress = Mutex::new(progress);
-        Self { own, state_dir: state_dir.to_owned(), console, audit, clock, progress, told }
+        let errands = Errands::new();
+        Self { own, state_dir: state_dir.to_owned(), console, audit, clock, progress, told, errands }
     }
 
     pub fn progress(&self) -> Progress {
@@ -118,6 +132,23 @@ impl Newcomer {
         progress.handed_in = Some(view.unit.clone());
         self.told.send_replace(true);
         Ok(view)
+    }
+
+    pub fn time(&self) -> TimeView {
+        let (now, time) = (self.clock.now().wall, time_facts());
+        let fixed = self.errands.none().or_else(|| check_clock_free(&time).err().map(sentence));
+        TimeView { now, time, fixed }
+    }
+
+    /// What it would mean to set the clock to this. A box has nothing that speaks against a time.
+    pub fn look_at_time(&self, to: Timestamp) -> Result<ClockChange, Refused> {
+        self.errands.may_set_clock(to)?;
+        Ok(ClockChange { from: self.clock.now().wall, to, doubts: Vec::new(), follows: Vec::new() })
+    }
+
+    pub fn set_time(&self, to: Timestamp, by: &PersonName) -> Result<(), Refused> {
+        self.errands.may_set_clock(to)?;
+        self.errands.set_clock(to, self.clock.as_ref(), &self.audit, by).map(drop)
     }
 
     fn plan(&self, sent: &Sent) -> Result<Plan, Refused> {

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::newcomer::Newcomer;
-use super::pages::{self, api};
+use super::pages::{self, api, time};
 use crate::console::reception::Reception;
 use crate::console::routes::{
     ADMINISTRATORS, Allowed, EVERYONE, Route, TECHNICIANS, ask, data, entrance, form, log, order, page,
@@ -24,6 +24,9 @@ pub fn table() -> Vec<Route<Arc<Newcomer>>> {
         form("/enrolment/request", TECHNICIANS, post(pages::request)),
         form("/enrolment/look", ADMINISTRATORS, post(pages::look)),
         form("/enrolment/decision", ADMINISTRATORS, post(pages::take)),
+        page("/time", TECHNICIANS, get(time::show)).called("Time"),
+        form("/time/clock", TECHNICIANS, post(time::look)),
+        form("/time/clock/decision", TECHNICIANS, post(time::set)),
         data("/assets/{name}", Anyone, get(crate::console::answer::asset)),
         data("/api/v1/openapi.yaml", Anyone, get(api::document)),
         order("/api/v1/session", Anyone, post(crate::console::api::sign_in)),
@@ -33,6 +36,9 @@ pub fn table() -> Vec<Route<Arc<Newcomer>>> {
         order("/api/v1/enrolment/request", TECHNICIANS, post(api::request)),
         order("/api/v1/enrolment/look", ADMINISTRATORS, post(api::look)),
         order("/api/v1/enrolment/decision", ADMINISTRATORS, post(api::take)),
+        ask("/api/v1/time", TECHNICIANS, get(time::told)),
+        order("/api/v1/time/clock", TECHNICIANS, post(time::look_by_program)),
+        order("/api/v1/time/clock/decision", TECHNICIANS, post(time::set_by_program)),
     ];
     table.extend(people());
     table.extend(log());

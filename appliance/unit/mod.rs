@@ -10,6 +10,7 @@ mod clerk;
 mod courier;
 mod door;
 mod duty;
+pub(crate) mod errand;
 mod evidence;
 mod guard;
 mod history;

@@ -32,6 +32,8 @@ fn a_box_becomes_a_unit_at_its_console_and_nobody_elses() {
     assert_eq!(enter(&mut ada, &code, ADA), 303);
     let overview = ada.get("/").text();
     assert!(overview.contains("Not enrolled: not in service"), "{overview}");
+    let time = ada.get("/time").text();
+    assert!(time.contains("may change neither network nor time here"), "no systemd started it: {time}");
     assert_eq!(ada.get("/aim").status, 404, "what a unit has is not there");
 
     ada.get("/enrolment");
@@ -203,6 +205,12 @@ const WHO: &[(&str, &str, &str)] = &[
     ("POST", "/enrolment/request", "ta"),
     ("POST", "/enrolment/look", "a"),
     ("POST", "/enrolment/decision", "a"),
+    ("GET", "/time", "ta"),
+    ("POST", "/time/clock", "ta"),
+    ("POST", "/time/clock/decision", "ta"),
+    ("GET", "/api/v1/time", "ta"),
+    ("POST", "/api/v1/time/clock", "ta"),
+    ("POST", "/api/v1/time/clock/decision", "ta"),
     ("GET", "/api/v1/enrolment", "ta"),
     ("POST", "/api/v1/enrolment/request", "ta"),
     ("POST", "/api/v1/enrolment/look", "a"),

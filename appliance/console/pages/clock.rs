@@ -21,8 +21,16 @@ use crate::console::unit::ClockChange;
 struct Page {
     frame: Frame,
     change: ClockChange,
+    /// The page that a person came from, under which the clock is set.
+    from: &'static str,
     /// The time goes on while a person reads: what is set is by how much the clock is wrong.
     ahead_ms: i64,
+}
+
+/// What a person is shown, on any port that has a clock to set.
+pub fn show(frame: Frame, change: ClockChange, from: &'static str) -> Result<Response, Failure> {
+    let ahead_ms = change.ahead_ms();
+    page(&Page { frame, change, from, ahead_ms })
 }
 
 /// A time as a person reads it off another clock.
@@ -37,7 +45,11 @@ pub struct ClockForm {
 }
 
 impl ClockForm {
-    fn time(&self) -> Result<Timestamp, String> {
+    pub fn time(&self) -> Result<Timestamp, Failure> {
+        self.read().map_err(Failure::Refused)
+    }
+
+    fn read(&self) -> Result<Timestamp, String> {
         let device = self.device_ms.as_deref().map(str::trim).filter(|text| !text.is_empty());
         if let Some(text) = device {
             let time = text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
@@ -59,11 +71,10 @@ pub async fn look(
     Extension(visit): Extension<Visit>,
     Form(form): Form<ClockForm>,
 ) -> Result<Response, Failure> {
-    let to = form.time().map_err(Failure::Refused)?;
+    let to = form.time()?;
     let (frame, _) = Frame::new(&desk, visit, "Clock").await?;
     let change = desk.ask(move |unit| unit.look_at_time(to)).await??;
-    let ahead_ms = change.ahead_ms();
-    page(&Page { frame, change, ahead_ms })
+    show(frame, change, "/network")
 }
 
 /// How a person answers that.
@@ -75,16 +86,33 @@ pub struct Setting {
     sure: Option<String>,
 }
 
+impl Setting {
+    /// What it is to show, and whether the person is sure of it.
+    pub fn read(self, now: Timestamp) -> Result<(Timestamp, bool), Failure> {
+        let to = now.checked_add(SignedDuration::from_millis(self.ahead_ms));
+        let to = to.map_err(|_| Failure::Refused("That is beyond all calendars.".to_owned()))?;
+        Ok((to, self.sure.is_some()))
+    }
+}
+
 pub async fn set(
     State(desk): State<Arc<Desk>>,
     Extension(visit): Extension<Visit>,
-    Form(Setting { ahead_ms, sure }): Form<Setting>,
+    Form(setting): Form<Setting>,
 ) -> Result<Response, Failure> {
-    let ahead = SignedDuration::from_millis(ahead_ms);
-    let to = desk.clock.now().wall.checked_add(ahead);
-    let to = to.map_err(|_| Failure::Refused("That is beyond all calendars.".to_owned()))?;
-    desk.ask(move |unit| unit.set_time(to, sure.is_some(), &visit.person.name)).await??;
+    let (to, sure) = setting.read(desk.clock.now().wall)?;
+    desk.ask(move |unit| unit.set_time(to, sure, &visit.person.name)).await??;
     Ok(see("/network"))
+}
+
+/// As a field for date and time has it.
+pub fn typed(at: &Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// The unit's time zone at this time: "UTC", or "EST (-05:00)".
+pub fn zone(at: &Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Z (%:z)").to_string().replace("UTC (+00:00)", "UTC")
 }
 
 /// What a department's tool sends.
@@ -120,7 +148,7 @@ mod tests {
     #[test]
     fn a_time_is_typed_or_taken_from_the_device() {
         let time = |at: &str, device_ms: Option<&str>| {
-            ClockForm { at: at.to_owned(), device_ms: device_ms.map(str::to_owned) }.time()
+            ClockForm { at: at.to_owned(), device_ms: device_ms.map(str::to_owned) }.read()
         };
         let due: DateTime = "2026-11-26T14:05:30".parse().unwrap();
         let due = due.to_zoned_datetime(TimeZone::system()).unwrap().timestamp();

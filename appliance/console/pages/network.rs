@@ -5,12 +5,10 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Form, State};
 use axum::response::Response;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::Frame;
 use super::configuration::Decision;
+use super::{Frame, clock};
 use crate::console::answer::{Failure, page, see};
 use crate::console::desk::Desk;
 use crate::console::gate::Visit;
@@ -149,16 +147,6 @@ impl InterfaceView {
             .map(|address| address.to_string())
             .unwrap_or_default()
     }
-}
-
-/// As a field for date and time has it.
-fn typed(at: &Timestamp) -> String {
-    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S").to_string()
-}
-
-/// The unit's time zone at this time: "UTC", or "EST (-05:00)".
-fn zone(at: &Timestamp) -> String {
-    at.to_zoned_datetime(TimeZone::system()).strftime("%Z (%:z)").to_string().replace("UTC (+00:00)", "UTC")
 }
 
 fn listed(addresses: &[IpAddr]) -> String {

@@ -1,6 +1,7 @@
 //! What the box shows and takes: pages, and the same for programs.
 
 pub mod api;
+pub mod time;
 
 use std::sync::Arc;
 

@@ -5,17 +5,14 @@ use jiff::Timestamp;
 use tracing::error;
 
 use super::Window;
-use crate::audit::{Event, Who};
 use crate::console::{ClockChange, Refused};
 use crate::delivery::tls::Credentials;
 use crate::hotlist::{Freshness, ListSummary};
-use crate::network::Reading;
-use crate::system::network::uptime;
 use crate::words::{PersonName, sentence};
 
 impl Window {
     pub(super) fn look_at_time(&self, to: Timestamp) -> Result<ClockChange, Refused> {
-        self.network.may_set_clock(&Reading::at(to, uptime()))?;
+        self.network.errands().may_set_clock(to)?;
         let identity = self.renewal.in_use.identity();
         let valid = identity.and_then(|identity| identity.certificate.facts()).ok();
         let valid = valid.map(|facts| (facts.not_before, facts.not_after));
@@ -28,16 +25,14 @@ impl Window {
     }
 
     pub(super) fn set_time(&self, to: Timestamp, sure: bool, by: &PersonName) -> Result<(), Refused> {
-        let reading = Reading::at(to, uptime());
+        let begun = self.clock.now();
         let change = self.look_at_time(to)?;
         if let Some(doubt) = change.doubts.first().filter(|_| !sure) {
             return Err(Refused(format!("{doubt} Set it all the same if you are sure of it.")));
         }
-        let before = self.clock.now();
-        self.network.set_clock(reading)?;
-        let now = self.clock.now();
-        let from = before.wall.saturating_add(now.since(&before)).unwrap_or(Timestamp::MAX);
-        self.audit.note(Who::Person(by.clone()), Event::ClockSet { from, to: now.wall });
+        let to = to.saturating_add(self.clock.now().since(&begun)).unwrap_or(Timestamp::MAX);
+        let set = self.network.errands().set_clock(to, self.clock.as_ref(), &self.audit, by);
+        let (from, now) = set?;
         if let Err(error) = self.hotlist.clock_was_set(from, now) {
             error!(%error, "manual entries may end by the wrong time after a restart");
         }

@@ -1,13 +1,12 @@
 //! Network and time as they are changed at the console: asked of root, watched while on trial, written down.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,21 +15,15 @@ use tracing::warn;
 use crate::audit::{Audit, Event, Who};
 use crate::console::{self, InterfaceView, NetworkTrial, NetworkView, Refused};
 use crate::delivery::Broker;
-use crate::network::{
-    self, Ask, Change, End, OnTrial, Reading, Request, Status, check, check_clock, check_clock_free,
-};
+use crate::network::{Ask, Change, End, OnTrial, Request, check, check_clock_free};
 use crate::system::network::{
     Interface, NetworkFacts, NetworkManager, TimeFacts, TimeService, network_facts, source_towards,
     time_facts, uptime,
 };
 use crate::system::write_durably;
+use crate::unit::errand::{Errands, status};
 use crate::words::{PersonName, RecordId, sentence};
 
-/// Within which root answers; a slow machine starts a program in a second.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// A request that fell between two runs of its service was not seen: it is laid down again.
-const AGAIN: Duration = Duration::from_secs(3);
-const LOOK: Duration = Duration::from_millis(200);
 /// How often the end of a trial is looked for.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -46,8 +39,7 @@ struct Remembered {
 
 /// The unit's network, which root changes on request.
 pub struct Network {
-    /// Where a request is laid; None where systemd made no folder for it, so nobody would take it.
-    folder: Option<PathBuf>,
+    errands: Errands,
     /// The console's own address, which nobody may take from it.
     console: IpAddr,
     /// Host and port.
@@ -55,20 +47,17 @@ pub struct Network {
     confirm_s: u64,
     remembered: PathBuf,
     audit: Arc<Audit>,
-    /// Held while a request waits for its answer: there is one place for it, and until then nothing of a trial is sure.
-    asking: Mutex<()>,
 }
 
 impl Network {
     pub fn new(console: &console::Config, broker: &Broker, state_dir: &Path, audit: Arc<Audit>) -> Self {
         Self {
-            folder: std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from),
+            errands: Errands::new(),
             console: console.listen.socket().ip(),
             broker: (broker.host.clone(), broker.port.get()),
             confirm_s: console.confirm_s.get().into(),
             remembered: state_dir.join(REMEMBERED),
             audit,
-            asking: Mutex::default(),
         }
     }
 
@@ -109,11 +98,7 @@ impl Network {
             clock_fixed: check_clock_free(&time).err().map(sentence),
             time,
             time_changed: !kept.time_servers.is_empty(),
-            fixed: (self.folder.is_none() || status.is_none()).then(|| {
-                "This program may change neither network nor time here: it was not started by systemd, or \
-                 milepost-network.service has not run."
-                    .to_owned()
-            }),
+            fixed: self.errands.none(),
             trial: status.and_then(|status| status.trial).map(|trial| seen(&trial, now)),
         }
     }
@@ -140,11 +125,12 @@ impl Network {
         check(&change, &facts, &time).map_err(|objection| Refused(sentence(objection)))?;
         let before = interface.as_ref().map_or_else(|| time.servers.join(" "), standing);
         let what = format!("{change} (before: {before})");
-        let asking = self.asking();
+        let asking = self.errands.asking();
         let trial = RecordId::new();
         self.remember(&Remembered { trial, what: what.clone() })?;
-        let asked =
-            self.ask(&asking, Request { id: trial, ask: Ask::Try { change, confirm_s: self.confirm_s } });
+        let asked = self
+            .errands
+            .ask(&asking, Request { id: trial, ask: Ask::Try { change, confirm_s: self.confirm_s } });
         if asked.is_err() {
             self.forget();
         }
@@ -158,51 +144,20 @@ impl Network {
         let trial = trial.ok_or_else(|| Refused("No change of the network is on trial.".to_owned()))?;
         let (id, what) = (trial.id, trial.change);
         let ask = if keep { Ask::Keep { trial: id } } else { Ask::Leave { trial: id } };
-        self.ask(&self.asking(), Request { id: RecordId::new(), ask })?;
+        self.errands.ask(&self.errands.asking(), Request { id: RecordId::new(), ask })?;
         let verb = if keep { "keeps the network as changed" } else { "takes back the change of the network" };
         self.note(Who::Person(by.clone()), format!("{verb}, {what}"));
         Ok(())
     }
 
-    pub fn may_set_clock(&self, reading: &Reading) -> Result<(), Refused> {
-        check_clock(reading, &time_facts(), uptime()).map_err(|objection| Refused(sentence(objection)))
-    }
-
-    /// Set when this returns.
-    pub fn set_clock(&self, reading: Reading) -> Result<(), Refused> {
-        self.ask(&self.asking(), Request { id: RecordId::new(), ask: Ask::SetClock(reading) })
-    }
-
-    fn asking(&self) -> MutexGuard<'_, ()> {
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lays a request down and waits for its answer.
-    fn ask(&self, _asking: &MutexGuard<'_, ()>, request: Request) -> Result<(), Refused> {
-        let nobody = "Nothing was changed: milepost-network.service does not answer. Its journal says why.";
-        let folder = self.folder.as_ref().ok_or_else(|| Refused(nobody.to_owned()))?;
-        let begun = Instant::now();
-        let mut laid = None;
-        while begun.elapsed() < PATIENCE {
-            if laid.is_none_or(|at: Instant| at.elapsed() >= AGAIN) {
-                lay_down(&folder.join(network::REQUEST), &request)
-                    .map_err(|error| Refused(format!("The request could not be laid down: {error}.")))?;
-                laid = Some(Instant::now());
-            }
-            std::thread::sleep(LOOK);
-            if let Some((answered, said)) = status().and_then(|status| status.answered)
-                && answered == request.id
-            {
-                return said.map_err(|why| Refused(sentence(why)));
-            }
-        }
-        Err(Refused(nobody.to_owned()))
+    pub fn errands(&self) -> &Errands {
+        &self.errands
     }
 
     /// Writes down the end of the trial that is remembered, once it has come.
     fn see_end(&self) {
         // What is being asked has no answer yet.
-        let Ok(_asking) = self.asking.try_lock() else { return };
+        let Some(_asking) = self.errands.try_asking() else { return };
         let Some(remembered) = self.remembered() else { return };
         let status = status().unwrap_or_default();
         if status.trial.is_some_and(|trial| trial.id == remembered.trial) {
@@ -246,23 +201,9 @@ impl Network {
     }
 }
 
-/// How things stand by root's word; None where it never said.
-fn status() -> Option<Status> {
-    serde_json::from_slice(&fs::read(network::STATUS).ok()?).ok()
-}
-
 fn seen(trial: &OnTrial, now: Timestamp) -> NetworkTrial {
     let left = Duration::from_secs(trial.until_uptime_s).saturating_sub(uptime());
     NetworkTrial { what: trial.change.to_string(), until: now.saturating_add(left).unwrap_or(Timestamp::MAX) }
-}
-
-/// For root, who may read no file of another that is not open to all.
-fn lay_down(path: &Path, request: &Request) -> std::io::Result<()> {
-    let json = serde_json::to_vec(request).expect("a request is plain data");
-    let beside = path.with_extension("new");
-    fs::write(&beside, json)?;
-    fs::set_permissions(&beside, Permissions::from_mode(0o644))?;
-    fs::rename(&beside, path)
 }
 
 /// What an interface has, as the log says it.
