@@ -17,11 +17,7 @@ impl Window {
         let valid = identity.and_then(|identity| identity.certificate.facts()).ok();
         let valid = valid.map(|facts| (facts.not_before, facts.not_after));
         let from = self.clock.now().wall;
-        let mut change = judged(from, to, &self.hotlist.summary(to), valid);
-        if to > from && self.hotlist.manual_summary(from).in_force > 0 {
-            change.follows.push("Manual entries end by it once it has stood for an hour.".to_owned());
-        }
-        Ok(change)
+        Ok(judged(from, to, &self.hotlist.summary(to), valid))
     }
 
     pub(super) fn set_time(&self, to: Timestamp, sure: bool, by: &PersonName) -> Result<(), Refused> {
@@ -74,7 +70,14 @@ fn judged(
         Freshness::Stale => sentence(format!("the hot list {} is stale by it", list.list)),
         _ => sentence(format!("the hot list {} is ageing by it", list.list)),
     });
-    ClockChange { from, to, doubts, follows: old.collect() }
+    let mut follows: Vec<String> = old.collect();
+    follows.push(match to > from {
+        true => {
+            "Manual entries and the department's roster end by it once it has stood for an hour.".to_owned()
+        }
+        false => "Manual entries and the department's roster end by it, so later than before.".to_owned(),
+    });
+    ClockChange { from, to, doubts, follows }
 }
 
 #[cfg(test)]
@@ -110,10 +113,11 @@ mod tests {
 
         let change = judge(now + day, Freshness::Stale);
         assert_eq!((change.from, change.to, change.doubts.len()), (now, now + day, 0));
-        assert_eq!(change.follows, ["The hot list state is stale by it."]);
+        assert_eq!(change.follows[0], "The hot list state is stale by it.");
+        assert!(change.follows[1].contains("once it has stood for an hour"), "{change:?}");
         let change = judge(now - 2 * day, Freshness::Fresh);
         assert!(change.doubts[0].contains("state was made on 2026-05-31 12:00 UTC"), "{change:?}");
-        assert!(change.follows.is_empty());
+        assert!(change.follows[0].contains("later than before"), "{change:?}");
         let change = judge(now + 300 * day, Freshness::Fresh);
         assert!(change.doubts[0].contains("certificate ended on 2027-02-21"), "{change:?}");
         let change = judge(now - 200 * day, Freshness::Fresh);
