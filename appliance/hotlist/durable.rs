@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::refusal::StoreError;
 
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+/// So that no name in it is lost.
+pub fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::file(folder))
 }
 

@@ -120,7 +120,9 @@ impl Blocks {
     /// On the disk, not only in its cache, when this returns.
     pub fn sync(&self) -> Result<(), StoreError> {
         self.db.flush()?;
-        durable::sync_tree(&self.folder)
+        durable::sync_tree(&self.folder)?;
+        // An edition that was just made is a name in the folder above.
+        durable::sync_folder(self.folder.parent().unwrap_or(&self.folder))
     }
 
     fn context(&self, key: &[u8]) -> Vec<u8> {
@@ -260,6 +262,14 @@ impl Edition {
             }
         }
         Ok(found)
+    }
+
+    /// As a disk does that rots: the block of this plate opens no more.
+    #[cfg(test)]
+    pub fn spoil(&self, keys: &ListKeys, plate: &Plate) {
+        let block = keys.block_of(plate, self.block_count());
+        let key = block_key(block, self.versions[block as usize]);
+        self.blocks.db.insert(key, b"noise").unwrap();
     }
 
     /// Writes what a delta changes beside what is in force, durably. Nothing changes for lookups.

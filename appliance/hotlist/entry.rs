@@ -229,10 +229,6 @@ impl Level {
             Self::Critical => "critical",
         }
     }
-
-    pub fn can_be_muted(self) -> bool {
-        self < Self::High
-    }
 }
 
 impl std::fmt::Display for Level {

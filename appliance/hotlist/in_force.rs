@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
@@ -35,7 +34,6 @@ pub(super) struct Shared {
     manual_turn: Mutex<()>,
     manual: RwLock<Arc<Manual>>,
     calendar: Mutex<Calendar>,
-    lookup_faults: AtomicU64,
 }
 
 /// An edition that matches.
@@ -75,6 +73,8 @@ pub(super) struct Note {
     pub refusals: u64,
     /// The unit once held a newer version than the one in force.
     pub outdone: bool,
+    /// Why a read could not be looked up in what is in force; each such read may be a missed match.
+    pub unreadable: Option<String>,
 }
 
 /// A refused update, as health and the console show it.
@@ -145,13 +145,12 @@ impl Hotlist {
             manual_turn: Mutex::default(),
             manual: RwLock::new(Arc::new(manual)),
             calendar: Mutex::default(),
-            lookup_faults: AtomicU64::new(0),
         }))
     }
 
     /// Every listed vehicle that the read one may be, the most urgent first.
     ///
-    /// A list that cannot be read is skipped, and counted in [`Hotlist::lookup_faults`].
+    /// A list that cannot be read is skipped; [`Updates`](super::Updates) sees to it that it is had again.
     pub fn matches(&self, reading: &Reading, state: &StateReading, now: Timestamp) -> Vec<Match> {
         let look = Look::new(reading, state, now, self.0.config.matching);
         let mut matches = Vec::new();
@@ -226,11 +225,6 @@ impl Hotlist {
         } else {
             Freshness::Fresh
         }
-    }
-
-    /// Lookups that failed because the store could not be read; each may be a missed match.
-    pub fn lookup_faults(&self) -> u64 {
-        self.0.lookup_faults.load(Ordering::Relaxed)
     }
 
     /// Takes down a request for a manual entry, its change or its removal; nothing comes of it until another
@@ -323,10 +317,24 @@ impl Hotlist {
     }
 
     fn note_fault(&self, list: &ListName, looked: Result<(), StoreError>) {
-        if let Err(error) = looked {
-            self.0.lookup_faults.fetch_add(1, Ordering::Relaxed);
+        let Err(error) = looked else { return };
+        // Manual entries lie in memory, and have no note.
+        if let Some(note) = self.notes().get_mut(list).filter(|note| note.unreadable.is_none()) {
             tracing::error!(%list, %error, "a read could not be looked up");
+            note.unreadable = Some(error.to_string());
         }
+    }
+
+    /// Lists in which a read could not be looked up, and why.
+    pub(super) fn unreadable(&self) -> Vec<(ListName, String)> {
+        let notes = self.notes();
+        let unreadable =
+            notes.iter().filter_map(|(list, note)| Some((list.clone(), note.unreadable.clone()?)));
+        unreadable.collect()
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.0.config
     }
 
     pub(super) fn keys(&self) -> &ListKeys {

@@ -3,10 +3,12 @@
 //! Order of writes for a new edition: its blocks, fsync, the ledger (fsync), the switch in memory, the old
 //! edition's removal. Whatever is cut off before the ledger names it is deleted at the next start.
 
+mod mending;
 mod opening;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::builder::{Builder, Taken};
 use super::delta::Delta;
@@ -65,6 +67,8 @@ struct Tracked {
     /// The edition whose chunks are being gathered.
     builder: Option<(Builder, KeyId)>,
     early: EarlyChunks,
+    /// When the list was last had again because it could not be read.
+    mended: Option<Duration>,
 }
 
 impl Updates {
@@ -98,7 +102,7 @@ impl Updates {
 
     /// To be called every second or so.
     pub fn on_time(&mut self, now: Moment) -> Vec<Effect> {
-        let mut effects = Effects::default();
+        let mut effects = Effects(self.mend(now));
         let names: Vec<ListName> = self.lists.keys().cloned().collect();
         for list in names {
             let decision = self.tracked(&list).progress.on_time(now);
@@ -382,7 +386,7 @@ impl Updates {
 
 impl Tracked {
     fn new(trusted: Vec<VerifyingKey>, progress: Progress) -> Self {
-        Self { trusted, progress, builder: None, early: EarlyChunks::default() }
+        Self { trusted, progress, builder: None, early: EarlyChunks::default(), mended: None }
     }
 
     /// Takes a chunk that is wanted.
