@@ -263,7 +263,7 @@ fn a_disk_that_refuses_leaves_alerts_in_memory_and_gets_them_back() {
     assert_eq!(rig.records.store(alert).unwrap(), Stored::InMemory);
     assert_eq!(rig.records.store(second.clone()).unwrap(), Stored::InMemory);
     let read = rig.new_record(Kind::Read, false, b"read");
-    assert!(rig.records.store(read).is_err_and(|error| error.is_temporary()));
+    assert!(rig.records.store(read).is_err_and(|error| matches!(error, RecordError::Disk(_))));
     assert_eq!(rig.waiting().len(), 2);
     assert_eq!(rig.records.fetch(id).unwrap().body, b"alert");
     let counts = rig.records.counts();

@@ -55,10 +55,6 @@ impl Displacement {
         }
     }
 
-    pub fn length_px(&self) -> f32 {
-        self.x_px.hypot(self.y_px)
-    }
-
     pub fn exceeds(&self, limits: Limits) -> bool {
         self.pan_deg.hypot(self.tilt_deg) > limits.turn_deg
             || self.roll_deg.abs() > limits.roll_deg

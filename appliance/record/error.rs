@@ -21,13 +21,6 @@ pub enum RecordError {
     Damaged(RecordId),
 }
 
-impl RecordError {
-    /// Whether the same call may succeed later.
-    pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Disk(_))
-    }
-}
-
 impl From<std::io::Error> for RecordError {
     fn from(error: std::io::Error) -> Self {
         Self::Disk(error.to_string())
