@@ -1,12 +1,12 @@
 //! Whether two looks show the same plate, by what they say and where they are.
 
-use crate::words::Reading;
+use crate::words::{ALPHABET, Reading};
 
 /// From this share of positions on, a reading is clear enough to contradict another.
 const CLEAR: f32 = 0.7;
 
-/// The reader's blank stands last in a slot.
-const BLANK: usize = 36;
+/// The reader's blank stands last in a slot, behind the characters.
+const BLANK: usize = ALPHABET.len();
 
 /// How alike two readings are: the share of character positions that agree, from 0 to 1.
 ///

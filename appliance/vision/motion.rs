@@ -55,9 +55,7 @@ impl MotionGate {
         }
         opens
     }
-}
 
-impl MotionGate {
     /// How much has moved since this was last asked: the share of the picture that did, summed over seconds.
     pub fn take_stir(&mut self) -> f32 {
         std::mem::take(&mut self.stir)
