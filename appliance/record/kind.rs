@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::Digest;
+use crate::system::{ClockStatus, clock_status};
 use crate::words::{Moment, RecordId};
 
 /// What a record is.
@@ -97,6 +98,14 @@ pub struct NewRecord {
     /// Whether the wall time of `captured` may be believed.
     pub clock_trusted: bool,
     pub body: Vec<u8>,
+}
+
+impl NewRecord {
+    /// Under a name of its own, by the clock as it is now kept: of no hit, and belonging to no other.
+    pub fn of(kind: Kind, captured: Moment, body: Vec<u8>) -> Self {
+        let clock_trusted = clock_status() == ClockStatus::Synchronised;
+        Self { id: RecordId::new(), kind, hit: false, belongs_to: None, captured, clock_trusted, body }
+    }
 }
 
 /// What is known of a stored record besides its body.

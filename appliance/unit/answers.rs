@@ -15,7 +15,7 @@ use crate::audit::{Audit, Event, Who};
 use crate::crypto::VerifyingKey;
 use crate::health::AnswerReport;
 use crate::record::{Kind, NewRecord, RecordError, Records};
-use crate::system::{Clock, ClockStatus, clock_status};
+use crate::system::Clock;
 use crate::words::{RecordId, UnitId};
 
 /// What the unit's own rate of false hits is of.
@@ -128,16 +128,10 @@ impl Answers {
     /// Stored as a record first: that is what goes to the department.
     fn take(&self, disposition: Disposition, who: Who, answer: String) -> Result<(), RecordError> {
         let now = self.clock.now();
-        let clock_trusted = clock_status() == ClockStatus::Synchronised;
-        self.records.store(NewRecord {
-            id: RecordId::new(),
-            kind: Kind::Disposition,
-            hit: true,
-            belongs_to: Some(disposition.alert),
-            captured: now,
-            clock_trusted,
-            body: serde_json::to_vec(&disposition).expect("a disposition is plain data with string keys"),
-        })?;
+        let body = serde_json::to_vec(&disposition).expect("a disposition is plain data with string keys");
+        let record = NewRecord::of(Kind::Disposition, now, body);
+        let clock_trusted = record.clock_trusted;
+        self.records.store(NewRecord { hit: true, belongs_to: Some(disposition.alert), ..record })?;
         let Disposition { alert, verdict, at, .. } = disposition;
         let remembered = {
             let mut remembered = self.lock();

@@ -14,7 +14,6 @@ use crate::health::{Canary, CanaryReport, Finding, Stage, TestPlate, Timing, Whe
 use crate::hotlist::Hotlist;
 use crate::passage::{self, Passages, Read, Verdict};
 use crate::record::{Kind, NewRecord, Records, Stored};
-use crate::system::{ClockStatus, clock_status};
 use crate::vision::{Corners, Sighting, Vision};
 use crate::words::{CameraId, Moment, Plate, Probability, RecordId, UnitId};
 
@@ -240,17 +239,10 @@ impl CanaryRead {
             confidence: read.reading.probability_of(&plate),
             matched: matched.probability,
         };
-        let id = RecordId::new();
-        let stored = records.store(NewRecord {
-            id,
-            kind: Kind::Canary,
-            hit: false,
-            belongs_to: None,
-            captured: laid,
-            clock_trusted: clock_status() == ClockStatus::Synchronised,
-            body: serde_json::to_vec(&record).expect("a canary is plain data with string keys"),
-        });
-        match stored {
+        let body = serde_json::to_vec(&record).expect("a canary is plain data with string keys");
+        let record = NewRecord::of(Kind::Canary, laid, body);
+        let id = record.id;
+        match records.store(record) {
             Ok(Stored::OnDisk) => {
                 flight.canary().stored(id, now);
             }

@@ -7,8 +7,7 @@ use tracing::{error, warn};
 
 use crate::audit::Audit;
 use crate::record::{Counter, Kind, NewRecord, Records};
-use crate::system::{ClockStatus, clock_status};
-use crate::words::{Moment, RecordId};
+use crate::words::Moment;
 
 /// Long enough to make batches, short enough that a stolen unit takes little with it.
 const EVERY: Duration = Duration::from_secs(60);
@@ -53,15 +52,7 @@ impl Courier {
             return Ok(());
         }
         let count = lines.len() as u64;
-        let record = NewRecord {
-            id: RecordId::new(),
-            kind: Kind::Audit,
-            hit: false,
-            belongs_to: None,
-            captured: now,
-            clock_trusted: clock_status() == ClockStatus::Synchronised,
-            body: format!("[{}]", lines.join(",")).into_bytes(),
-        };
+        let record = NewRecord::of(Kind::Audit, now, format!("[{}]", lines.join(",")).into_bytes());
         self.records.store(record).map_err(|error| sentence(&error))?;
         let reached = self.records.set_counter(Counter::AuditStored, stored + count);
         reached.map_err(|error| sentence(&error))

@@ -10,8 +10,8 @@ use super::saved::Saved;
 use crate::audit::{Audit, Event, ServiceChange, Who};
 use crate::health::{Change, Damage, Finding, ReturnRefused, Service, ServiceReport, ServiceState};
 use crate::record::{Kind, NewRecord, Records};
-use crate::system::{Clock, ClockStatus, clock_status};
-use crate::words::{Moment, PersonName, RecordId};
+use crate::system::Clock;
+use crate::words::{Moment, PersonName};
 
 /// The service state with all that a change of it entails: told to whoever watches at once; then kept over a restart, in
 /// the audit log, and on its way to the server, which is the clerk's work.
@@ -113,16 +113,8 @@ impl Duty {
             let who = change.by.clone().map_or(Who::Unit, Who::Person);
             let entry = ServiceChange { from: change.from.to_string(), to: change.to.to_string(), reason };
             audit.note(who, Event::ServiceStateChanged(entry));
-            let record = NewRecord {
-                id: RecordId::new(),
-                kind: Kind::Health,
-                hit: false,
-                belongs_to: None,
-                captured: now,
-                clock_trusted: clock_status() == ClockStatus::Synchronised,
-                body: serde_json::to_vec(&change).expect("a change is plain data with string keys"),
-            };
-            if let Err(error) = records.store(record) {
+            let body = serde_json::to_vec(&change).expect("a change is plain data with string keys");
+            if let Err(error) = records.store(NewRecord::of(Kind::Health, now, body)) {
                 error!(%error, "a change of the service state could not be stored");
             }
         }

@@ -23,7 +23,7 @@ use crate::crypto::Digest;
 use crate::hotlist::{Hotlist, Match};
 use crate::passage::{Read, Verdict};
 use crate::record::{Kind, NewRecord, Records};
-use crate::system::{Clock, ClockStatus, clock_status};
+use crate::system::{Clock, clock_status};
 use crate::vision::jpeg;
 use crate::words::{ListName, Moment, Position, RecordId, UnitId};
 
@@ -246,6 +246,5 @@ fn record(
     hit: bool,
     body: Vec<u8>,
 ) -> NewRecord {
-    let clock_trusted = clock_status() == ClockStatus::Synchronised;
-    NewRecord { id, kind, hit, belongs_to, captured: read.last_seen, clock_trusted, body }
+    NewRecord { id, hit, belongs_to, ..NewRecord::of(kind, read.last_seen, body) }
 }

@@ -7,8 +7,7 @@ use tracing::error;
 use crate::audit::{Audit, Event, Who};
 use crate::hotlist::{ManualChange, ManualStep};
 use crate::record::{Kind, NewRecord, Records};
-use crate::system::{ClockStatus, clock_status};
-use crate::words::{Moment, RecordId};
+use crate::words::Moment;
 
 /// Where it is told.
 #[derive(Clone)]
@@ -19,15 +18,8 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn note(&self, who: Who, change: &ManualChange, at: Moment) {
-        let record = NewRecord {
-            id: RecordId::new(),
-            kind: Kind::ManualEntry,
-            hit: true,
-            belongs_to: None,
-            captured: at,
-            clock_trusted: clock_status() == ClockStatus::Synchronised,
-            body: serde_json::to_vec(change).expect("a manual entry is plain data with string keys"),
-        };
+        let body = serde_json::to_vec(change).expect("a manual entry is plain data with string keys");
+        let record = NewRecord { hit: true, ..NewRecord::of(Kind::ManualEntry, at, body) };
         if let Err(error) = self.records.store(record) {
             error!(%error, "what became of a manual entry could not be stored");
         }

@@ -20,7 +20,7 @@ use crate::crypto::Digest;
 use crate::delivery::{Delivery, Inbound};
 use crate::enroll::Statement;
 use crate::record::{Kind, NewRecord, Records};
-use crate::system::{Clock, ClockStatus, clock_status};
+use crate::system::{Clock, clock_status};
 use crate::words::{CameraId, Moment, PersonName, RecordId};
 
 /// The broker sends the unit's own memory before anything else; where it has none, commands wait no longer than this.
@@ -263,15 +263,8 @@ impl Orders {
         let picture = self.next_picture(camera, runtime).ok_or_else(no_picture)?;
         let snapshot =
             Snapshot { camera: name.clone(), picture: RecordId::new(), sha256: Digest::of(&picture.jpeg) };
-        let record = NewRecord {
-            id: snapshot.picture,
-            kind: Kind::Picture,
-            hit: true,
-            belongs_to: None,
-            captured: self.clock.now(),
-            clock_trusted: clock_status() == ClockStatus::Synchronised,
-            body: picture.jpeg.to_vec(),
-        };
+        let record = NewRecord::of(Kind::Picture, self.clock.now(), picture.jpeg.to_vec());
+        let record = NewRecord { id: snapshot.picture, hit: true, ..record };
         let unstored = |error| format!("The picture could not be stored: {error}.");
         self.records.store(record).map_err(unstored)?;
         Ok(snapshot)
