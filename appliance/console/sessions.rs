@@ -11,7 +11,7 @@ use crate::crypto::{hex, random, sha256};
 use crate::words::{Moment, PersonName};
 
 /// Without use for this long a session ends (CJIS Security Policy).
-pub const IDLE: Duration = Duration::from_secs(30 * 60);
+const IDLE: Duration = Duration::from_secs(30 * 60);
 /// However busy, a session ends after a long shift.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// More people than ever stand at one unit; the longest unused makes room.

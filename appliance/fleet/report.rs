@@ -172,7 +172,7 @@ impl Report {
     }
 
     /// The oldest of its lists that is there, by the list's own date.
-    pub fn oldest_list(&self) -> Option<&List> {
+    fn oldest_list(&self) -> Option<&List> {
         self.lists.iter().filter(|list| list.age_s.is_some()).max_by_key(|list| list.age_s)
     }
 

@@ -22,7 +22,7 @@ pub struct Calendar {
 }
 
 /// How long a later time has to stand that was set by hand.
-pub const SETTLES: Duration = Duration::from_secs(3600);
+const SETTLES: Duration = Duration::from_secs(3600);
 
 impl Calendar {
     /// To be told about once a second. `trusted`: whether a time service keeps the clock. `known`: a date that has certainly

@@ -7,7 +7,7 @@ use super::refusal::ChunkError;
 use crate::words::json_mistake;
 
 /// A chunk may unpack to this much, no more; [`pack`] stays far below.
-pub const UNPACKED_MAX: usize = 8 << 20;
+const UNPACKED_MAX: usize = 8 << 20;
 /// Longer than any entry that its fields' bounds admit, fully escaped (0.9 k characters, 6 bytes each).
 const LINE_MAX: usize = 8 << 10;
 /// 8 MB of history: what `zstd` uses up to level 19, so any publisher's chunk can be unpacked.

@@ -33,7 +33,7 @@ use crate::system::catch;
 use crate::words::Plate;
 
 /// Small enough that opening one takes 2 µs, large enough that sled handles 16,000 keys for a million rows.
-pub const ROWS_IN_BLOCK: u64 = 64;
+const ROWS_IN_BLOCK: u64 = 64;
 /// The same plate more often than this is a mistake of the publisher, and would bloat its block.
 pub const SAME_PLATE_MAX: usize = 32;
 /// Patterns are held against every read one by one; a BOLO list has a handful.

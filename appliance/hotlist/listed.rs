@@ -53,7 +53,7 @@ impl Listed {
 impl Pattern {
     pub const MAX: usize = 12;
     /// Fewer known characters than this say nothing about a vehicle.
-    pub const FIXED_MIN: usize = 2;
+    const FIXED_MIN: usize = 2;
 
     fn parse(text: &str) -> Result<Self, ListedError> {
         let mut pattern = Self { characters: [0; Self::MAX], length: 0 };

@@ -15,7 +15,7 @@ pub const MESSAGE_MAX: usize = 1 << 20;
 /// No list may hold more. Five times what the largest state lists, and a bound for memory and disk.
 pub const ENTRIES_MAX: u64 = 5_000_000;
 /// Keeps the manifest under [`MESSAGE_MAX`].
-pub const CHUNKS_MAX: usize = 8192;
+const CHUNKS_MAX: usize = 8192;
 /// How far ahead of the unit's clock a list may be dated.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 

@@ -14,7 +14,7 @@ use crate::crypto::KeyId;
 use crate::words::Moment;
 
 /// Early deltas kept for one list.
-pub const EARLY_MAX: usize = 256;
+const EARLY_MAX: usize = 256;
 /// Entries and removals in all of them together: about 20 MB at worst.
 const EARLY_CHANGES_MAX: usize = 20_000;
 /// How long nothing of what was asked for may arrive before it is asked for again.

@@ -16,9 +16,9 @@ pub struct Row<'a> {
 }
 
 /// Days of a certificate from which it is marked: the unit's own default.
-pub const CERTIFICATE_SOON_DAYS: i64 = 21;
+const CERTIFICATE_SOON_DAYS: i64 = 21;
 /// Field reports put false hits at 5 to 35 per cent.
-pub const FALSE_HITS_HIGH: f64 = 0.2;
+const FALSE_HITS_HIGH: f64 = 0.2;
 
 impl<'a> Row<'a> {
     pub fn of(unit: &'a Unit, now: Timestamp) -> Self {
