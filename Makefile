@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install missing Debian packages first.
 
-.PHONY: help demo test accuracy bench schemas fuzz kill-test fips lint advisories packages build units layer deb deb-test deb-twice update-test arm64
+.PHONY: help demo test accuracy bench schemas fuzz kill-test fips lint advisories packages build units layer deb deb-arm64 deb-test deb-twice loader-test update-test arm64
 
 MILEPOST := target/release/milepost
 CARGO_DENY := target/tools/bin/cargo-deny
@@ -12,7 +12,7 @@ SECONDS ?= 60
 KILLS ?= 1000
 
 help: ## show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: build ## the whole product on this machine: traffic, a hot list, alerts, evidence, purge (DEMO_SECONDS=20 ends it by itself)
 	@exec $(MILEPOST) demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
@@ -62,12 +62,19 @@ layer: packages ## the Yocto layer: fresh crates, lint, parsed by bitbake
 # `test` and `demo` share. Cargo's own `trim-paths` will do once our Rust has it.
 deb: export RUSTFLAGS = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 deb: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
-deb: packages $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX) ## the Debian package for this machine's processor, with the list of its parts; into target/deb
-	@mkdir -p target/deb
+deb: packages target/deb/milepost.cdx.json $(CARGO_AUDITABLE) ## the Debian package for this machine's processor, with the list of its parts; into target/deb
 	$(CARGO_AUDITABLE) auditable build --release --locked --target-dir target/package
-	$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps --override-filename milepost.cdx
-	@sed "s|file://$(CURDIR)|file://.|g" milepost.cdx.json >target/deb/milepost.cdx.json && rm milepost.cdx.json
 	systemd/debian/build target/package/release/milepost target/deb/milepost.cdx.json target/deb
+
+deb-arm64: target/deb/milepost.cdx.json $(CARGO_AUDITABLE) ## the Debian package for arm64, so for Raspberry Pi OS, made on any Debian; into target/deb-arm64; as root, about 20 minutes
+	@mkdir -p target/deb-arm64
+	systemd/debian/build-arm64 target/deb/milepost.cdx.json target/deb-arm64
+
+.PHONY: target/deb/milepost.cdx.json
+target/deb/milepost.cdx.json: $(CARGO_CYCLONEDX)
+	@mkdir -p target/deb
+	$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps --override-filename milepost.cdx
+	@sed "s|file://$(CURDIR)|file://.|g" milepost.cdx.json >$@ && rm milepost.cdx.json
 
 deb-test: deb ## the package and its services tried in a booted Debian: killed, hung, upgraded, removed, purged; as root
 	systemd/debian/test target/deb/milepost_*_$$(dpkg --print-architecture).deb
