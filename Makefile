@@ -82,7 +82,10 @@ deb-test: deb ## the package and its services tried in a booted Debian: killed, 
 deb-twice: $(CARGO_AUDITABLE) $(CARGO_CYCLONEDX) ## do two builders get the same package? builds the last commit in two places, and compares; about 20 minutes
 	systemd/debian/build-twice $${TMPDIR:-/var/tmp}/milepost-twice
 
-update-test: deb ## a unit's way of a stick, and updates that succeed, fail half-way and are refused, on a disk in QEMU; as root, about 40 minutes; STEPS=panic runs that alone
+loader-test: packages ## the Raspberry Pi's loader script by a U-Boot in QEMU: tries, the other system, one without a kernel; as root, two minutes
+	yocto/loader-test/run target/loader-test
+
+update-test: deb ## a unit's camera, its way of a stick, and updates that succeed, fail half-way and are refused, on a disk in QEMU; as root, about 50 minutes; STEPS=panic runs that alone
 	yocto/update-test/make-disk target/deb/milepost_*_amd64.deb target/update-test
 	yocto/update-test/run target/update-test $(STEPS)
 
