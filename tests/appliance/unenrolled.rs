@@ -68,8 +68,7 @@ fn a_box_becomes_a_unit_at_its_console_and_nobody_elses() {
     eventually("the unit is at the broker", || bench.site.department.presence()["state"] == "online");
     eventually("its reports are", || bench.site.department.health()["service"]["state"] == "degraded");
     eventually("its console is open", || unit.said().contains(" started unit="));
-    let mut ada = at_console(&unit, &new.console());
-    assert_eq!(ada.sign_in(ADA, PASSPHRASE).status, 303, "with the account that she had");
+    let mut ada = new.known_to(&unit);
     assert_eq!(ada.get("/aim").status, 200);
     let audit = ada.get("/audit").text();
     assert!(
@@ -88,8 +87,7 @@ fn a_box_becomes_a_unit_by_its_parts_one_by_one() {
     let bench = Bench::new();
     let new = bench.new_box();
     let unit = new.start();
-    let mut ada = at_console(&unit, &new.console());
-    assert_eq!(enter(&mut ada, &unit.word_behind("one-time code code="), ADA), 303);
+    let mut ada = new.administered(&unit);
     ada.get("/enrolment");
     assert_eq!(ada.post("/enrolment/request", &[("unit", UNIT)]).status, 303);
     let request = ada.get("/enrolment/request").text();
@@ -130,8 +128,7 @@ fn a_box_becomes_a_unit_by_its_parts_one_by_one() {
 
     eventually("the unit is at the broker", || bench.site.department.presence()["state"] == "online");
     eventually("its console is open", || unit.said().contains(" started unit="));
-    let mut ada = at_console(&unit, &new.console());
-    assert_eq!(ada.sign_in(ADA, PASSPHRASE).status, 303, "with the account that she had");
+    let mut ada = new.known_to(&unit);
     let audit = ada.get("/audit").text();
     assert!(audit.contains("enrols the unit as north-7 by hand: certificate"), "{audit}");
 }
@@ -272,8 +269,7 @@ fn a_box_admits_the_roles_of_each_address_and_nobody_else() {
     let bench = Bench::new();
     let new = bench.new_box();
     let unit = new.start();
-    let mut ada = at_console(&unit, &new.console());
-    assert_eq!(enter(&mut ada, &unit.word_behind("one-time code code="), ADA), 303);
+    let mut ada = new.administered(&unit);
     let mut invite = |name: &str, role: &str| {
         ada.get("/accounts");
         let page = ada.post("/accounts/invitation", &[("name", name), ("role", role)]).text();
@@ -383,6 +379,20 @@ impl NewBox {
 
     fn start_lent(&self, credentials: &Path) -> Appliance {
         Appliance::start_with(self.folder(), &["--unenrolled", "unenrolled.toml"], Some(credentials))
+    }
+
+    /// Its first administrator, by the code of its journal.
+    fn administered(&self, unit: &Appliance) -> Client {
+        let mut ada = at_console(unit, &self.console());
+        assert_eq!(enter(&mut ada, &unit.word_behind("one-time code code="), ADA), 303);
+        ada
+    }
+
+    /// The same person once it is a unit.
+    fn known_to(&self, unit: &Appliance) -> Client {
+        let mut ada = at_console(unit, &self.console());
+        assert_eq!(ada.sign_in(ADA, PASSPHRASE).status, 303, "with the account that she had");
+        ada
     }
 
     /// A bench's tool that is signed in, and the bundle for this box.

@@ -1,7 +1,6 @@
 //! The unit's clock as a person sets it: what comes of another time, and who set it.
 
 use jiff::Timestamp;
-
 use tracing::error;
 
 use super::Window;
